@@ -30,6 +30,9 @@ async function main(files: string[]): Promise<boolean> {
     onFile(name, ok, counts, ms) {
       say(`${ok ? '✔' : '✘'} ${name}  ${summary(counts)}  ${seconds(ms)}`)
     },
+    onPrinted(name, text) {
+      say(`\n${name} printed:\n${text.replace(/^/gm, '    ').trimEnd()}\n`)
+    },
     onFailure(path, details) {
       failures.push(path)
       say(`\n✘ ${path}\n${details.replace(/^/gm, '    ').trimEnd()}\n`)

@@ -13,6 +13,8 @@ export interface Counts {
 export interface Listeners {
   /** A test file is through. */
   onFile(name: string, ok: boolean, counts: Counts, ms: number): void
+  /** What a file that failed wrote besides TAP; comes after its onFile. */
+  onPrinted(name: string, text: string): void
   /** Something failed: where (file, test, assertion) and all that TAP says about it. */
   onFailure(path: string, details: string): void
 }
@@ -25,8 +27,6 @@ interface Level extends Counts {
   asserted: number
   assertedFailures: number
   assertedSkips: number
-  /** What the files printed, wanted only where something failed. */
-  printed: string[]
   /** The subtest that has ended but whose verdict is still to come. */
   ended: Level | undefined
 }
@@ -39,8 +39,24 @@ interface Level extends Counts {
 export function tallyTap(listeners: Listeners): { parser: Parser; counts: Counts } {
   const parser = new Parser()
   const root = newLevel([])
+  let printed = ''
+  let lastFile = ''
+  let lastOk = true
+  // What subtests print rises to the root, indented as they are.
+  parser.on('extra', (text: string) => {
+    printed += text
+  })
+  parser.on('child', flushPrinted)
+  parser.on('complete', flushPrinted)
   attend(parser, root)
   return { parser, counts: root }
+
+  // The parser hands out the text that stood before a verdict only after it.
+  function flushPrinted(): void {
+    if (!lastOk && printed.trim()) listeners.onPrinted(lastFile, printed)
+    printed = ''
+    lastOk = true
+  }
 
   function attend(parser: Parser, level: Level): void {
     parser.on('child', (child: Parser) => {
@@ -50,9 +66,6 @@ export function tallyTap(listeners: Listeners): { parser: Parser; counts: Counts
       child.on('complete', () => {
         level.ended = inner
       })
-    })
-    parser.on('extra', (text: string) => {
-      level.printed.push(text)
     })
     parser.on('bailout', (reason: string) => {
       if (level !== root) return
@@ -74,7 +87,7 @@ export function tallyTap(listeners: Listeners): { parser: Parser; counts: Counts
       level.skipped++
     } else if (!result.ok) {
       level.assertedFailures++
-      fail(level, [...level.path, result.name], result)
+      fail([...level.path, result.name], result)
       // A file that cannot even be run is a failed point of the run itself.
       if (level === root) level.failed++
     }
@@ -86,7 +99,7 @@ export function tallyTap(listeners: Listeners): { parser: Parser; counts: Counts
     } else if (!result.ok) {
       // Its own fault, or nobody's below: a crash, a timeout, a plan that was not kept.
       const untold = inner.failed === 0 && inner.assertedFailures === 0
-      if (untold) fail(inner, inner.path, result)
+      if (untold) fail(inner.path, result)
       if (untold || inner.assertedFailures > 0) inner.failed++
     } else if (inner.subtests === 0 && inner.asserted > inner.assertedSkips) {
       inner.passed++
@@ -97,14 +110,15 @@ export function tallyTap(listeners: Listeners): { parser: Parser; counts: Counts
     level.passed += inner.passed
     level.failed += inner.failed
     level.skipped += inner.skipped
-    level.printed.push(...inner.printed)
-    if (level === root) listeners.onFile(inner.path.join(' > '), result.ok, inner, result.time ?? 0)
+    if (level === root) {
+      lastFile = inner.path.join(' > ')
+      lastOk = result.ok
+      listeners.onFile(lastFile, result.ok, inner, result.time ?? 0)
+    }
   }
 
-  function fail(level: Level, path: string[], result: Result): void {
-    const diag = result.diag ? stringify(result.diag, { lineWidth: 0 }) : ''
-    const printed = level.printed.splice(0).join('')
-    listeners.onFailure(path.join(' > '), printed ? `${diag}it printed:\n${printed}` : diag)
+  function fail(path: string[], result: Result): void {
+    listeners.onFailure(path.join(' > '), result.diag ? stringify(result.diag, { lineWidth: 0 }) : '')
   }
 }
 
@@ -118,7 +132,6 @@ function newLevel(path: string[]): Level {
     asserted: 0,
     assertedFailures: 0,
     assertedSkips: 0,
-    printed: [],
     ended: undefined,
   }
 }

@@ -10,6 +10,7 @@ async function read(tap: string): Promise<{ counts: Counts; files: string[]; fai
   const { parser, counts } = tallyTap({
     onFile: (name, ok, { passed, failed, skipped }) =>
       files.push(`${name} ${ok} ${passed}/${failed}/${skipped}`),
+    onPrinted: (name, text) => files.push(`${name} printed ${text.trim()}`),
     onFailure: (path, details) => failures.push(`${path}: ${details}`),
   })
   const complete = once(parser, 'complete')
@@ -48,7 +49,7 @@ ok 2 - bare.test.ts
 })
 
 t.test('a failed assertion fails its test, and is told with its details and what was printed', async (t) => {
-  const { counts, failures } = await read(`
+  const { counts, files, failures } = await read(`
 # Subtest: a.test.ts
     # Subtest: one
 hello from the test
@@ -69,6 +70,7 @@ not ok 1 - a.test.ts
 1..1
 `)
   t.same(counts, { passed: 1, failed: 1, skipped: 0 })
+  t.same(files, ['a.test.ts false 1/1/0', 'a.test.ts printed hello from the test'])
   t.equal(failures.length, 2)
   t.match(failures[0], /^a\.test\.ts > one > x: wanted: 1\nfound: 2\n/)
 })
