@@ -1,0 +1,351 @@
+// One client connection: requests in, replies out in the same order, within limits.
+
+import type { Socket } from 'node:net'
+import { PLAN_ANSWER, type Plan } from '../commands/plan.ts'
+import type { Planner } from '../commands/planner.ts'
+import type { SessionState } from '../commands/session-state.ts'
+import type { Logger } from '../observe/log.ts'
+import { errorBytes, type Protocol } from '../resp/encode.ts'
+import type { Request } from '../resp/request.ts'
+import { ProtocolError, RequestDecoder, type RequestLimits } from '../resp/request-decoder.ts'
+import { SocketWriter } from '../socket-writer.ts'
+import { CALL_SETTLED, type Call, type CallRouter } from '../upstream/call.ts'
+import type { Gate } from '../upstream/gate.ts'
+import { ReplySlot, type ReplyTarget } from './reply-slot.ts'
+
+/** What bounds one client. */
+export interface SessionLimits extends RequestLimits {
+  /** Commands without a reply; beyond, nothing more is read until replies have come. */
+  maxPipelineDepth: number
+  /** Bytes of commands without a reply; beyond, as above. */
+  maxPipelineBytes: number
+  /** Bytes of replies the client has not taken; beyond, it is disconnected. */
+  clientOutputBufferLimit: number
+}
+
+/** Where a session sends what is not answered here. */
+export interface Dispatcher extends CallRouter {
+  dispatch(call: Call): void
+}
+
+export interface SessionOptions {
+  id: number
+  socket: Socket
+  planner: Planner
+  router: Dispatcher
+  limits: SessionLimits
+  /** Whether commands may come before a password. */
+  authenticated: boolean
+  log: Logger
+  totals: { commands: number }
+  onClose: (session: Session) => void
+}
+
+/** Names that web browsers begin with; a page must not be able to speak to us through them, as in Redis. */
+const BROWSER_WORDS = /^(post|host:)$/i
+
+/** A client connection. Created for an accepted socket, it lives until that is closed. */
+export class Session implements SessionState, ReplyTarget {
+  readonly id: number
+  readonly address: string
+  readonly localAddress: string
+  readonly createdAt = Date.now()
+  lastActiveAt = this.createdAt
+  protocol: Protocol = 2
+  name = ''
+  libName = ''
+  libVersion = ''
+  lastCommand = ''
+  gates: Map<number, Gate> | null = null
+
+  private readonly socket: Socket
+  private readonly writer: SocketWriter
+  private readonly decoder: RequestDecoder
+  private readonly planner: Planner
+  private readonly router: Dispatcher
+  private readonly limits: SessionLimits
+  private readonly log: Logger
+  private readonly totals: { commands: number }
+  private readonly onClose: (session: Session) => void
+  /** Commands whose replies have not been written, oldest first. */
+  private first: ReplySlot | null = null
+  private last: ReplySlot | null = null
+  private count = 0
+  private bytes = 0
+  private paused = false
+  /** No more requests are taken: the client said so, or we do. */
+  private ending = false
+  private closed = false
+  private decoding = false
+  private inputEnded = false
+
+  constructor(options: SessionOptions) {
+    const { socket } = options
+    this.id = options.id
+    this.socket = socket
+    this.writer = new SocketWriter(socket)
+    this.decoder = new RequestDecoder(options.limits)
+    this.decoder.authenticated = options.authenticated
+    this.planner = options.planner
+    this.router = options.router
+    this.limits = options.limits
+    this.log = options.log
+    this.totals = options.totals
+    this.onClose = options.onClose
+    this.address = `${socket.remoteAddress}:${socket.remotePort}`
+    this.localAddress = `${socket.localAddress}:${socket.localPort}`
+    socket.on('data', (chunk: Buffer) => this.receive(chunk))
+    socket.on('end', () => {
+      this.inputEnded = true
+      // While paused, requests that have arrived still wait to be decoded.
+      if (!this.paused) this.endAfterReplies()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => this.close(error.code ?? error.message))
+    socket.on('close', () => this.close('closed by the client'))
+  }
+
+  get authenticated(): boolean {
+    return this.decoder.authenticated
+  }
+
+  set authenticated(value: boolean) {
+    this.decoder.authenticated = value
+  }
+
+  get pendingReplies(): number {
+    return this.count
+  }
+
+  get unsentBytes(): number {
+    return this.writer.unsent
+  }
+
+  /** Stops taking requests; the connection ends when all replies owed have been written. */
+  endAfterReplies(): void {
+    this.ending = true
+    this.socket.pause()
+    if (this.count === 0) this.finish()
+  }
+
+  /** Ends the connection at once. */
+  destroy(reason: string): void {
+    if (this.closed) return
+    this.log.info({ client: this.id, address: this.address, reason }, 'client disconnected')
+    this.close(reason)
+    this.socket.destroy()
+  }
+
+  unsettled(slot: number): Call[] {
+    const calls: Call[] = []
+    for (let entry = this.first; entry !== null; entry = entry.next) {
+      if (entry.slot === slot && !entry.filled && entry.state !== CALL_SETTLED) calls.push(entry)
+    }
+    return calls
+  }
+
+  take(slot: ReplySlot, buf: Buffer, start: number, end: number): void {
+    if (this.closed) return
+    if (slot === this.first) {
+      this.writer.add(buf, start, end)
+      this.advance(slot)
+    } else {
+      slot.reply = buf
+      slot.replyStart = start
+      slot.replyEnd = end
+      slot.filled = true
+    }
+  }
+
+  takePart(slot: ReplySlot, buf: Buffer, start: number, end: number, last: boolean): void {
+    if (this.closed) return
+    if (slot === this.first) {
+      this.writePieces(slot)
+      this.writer.add(buf, start, end)
+      if (last) this.advance(slot)
+      else this.checkOutput()
+    } else {
+      slot.pieces ??= []
+      slot.pieces.push(buf.subarray(start, end))
+      slot.filled = last
+    }
+  }
+
+  breakOff(reason: string): void {
+    this.destroy(reason)
+  }
+
+  private receive(chunk: Buffer): void {
+    if (this.ending) return
+    this.decoder.push(chunk)
+    this.decode()
+  }
+
+  /** Takes requests until there are no more, or too many wait for their replies. */
+  private decode(): void {
+    // A local answer can bring us back here through `advance`.
+    if (this.decoding) return
+    this.decoding = true
+    while (!this.ending && !this.closed) {
+      if (this.count >= this.limits.maxPipelineDepth || this.bytes >= this.limits.maxPipelineBytes) {
+        this.pause()
+        break
+      }
+      const decoded = this.decoder.next()
+      if (decoded === null) break
+      if (decoded instanceof ProtocolError) {
+        this.log.info({ client: this.id, address: this.address, reason: decoded.message }, 'protocol error')
+        this.answer(errorBytes(`ERR ${decoded.message}`), true)
+        break
+      }
+      this.handle(decoded)
+    }
+    this.decoding = false
+  }
+
+  private handle(request: Request): void {
+    this.totals.commands++
+    if (this.first === null) this.lastActiveAt = Date.now()
+    const nameLength = request.argLength(0)
+    if ((nameLength === 4 || nameLength === 5) && BROWSER_WORDS.test(request.text(0))) {
+      this.log.warn({ client: this.id, address: this.address }, 'a web browser speaks to us, closing')
+      this.destroy('possible cross-protocol attack')
+      return
+    }
+    // A reply switches the protocol for what comes after it, so the plan is made before its slot.
+    const plan = this.planner.plan(request, this)
+    if (plan.kind === PLAN_ANSWER) this.answer(plan.answer, plan.close)
+    else this.forward(request, plan)
+  }
+
+  private answer(bytes: Buffer, closes: boolean): void {
+    if (closes) this.ending = true
+    if (this.first === null) {
+      this.writer.add(bytes, 0, bytes.length)
+      this.checkOutput()
+      if (closes) this.finish()
+      return
+    }
+    const slot = new ReplySlot(this, this.router, bytes, 0, 0, null, -1, this.protocol, false)
+    slot.state = CALL_SETTLED
+    slot.filled = true
+    slot.reply = bytes
+    slot.replyEnd = bytes.length
+    slot.closes = closes
+    this.append(slot)
+  }
+
+  private forward(request: Request, plan: Plan): void {
+    const { wire } = plan
+    const slot =
+      wire === null
+        ? new ReplySlot(
+            this,
+            this.router,
+            request.head,
+            request.start,
+            request.end,
+            request.rest,
+            plan.slot,
+            this.protocol,
+            plan.write,
+          )
+        : new ReplySlot(this, this.router, wire, 0, wire.length, null, plan.slot, this.protocol, plan.write)
+    slot.rewrite = plan.rewrite
+    if (plan.requestIdAt >= 0) {
+      slot.requestIdAt = plan.requestIdAt
+      slot.repeatable = true
+    }
+    slot.script = plan.script
+    this.append(slot)
+    this.router.dispatch(slot)
+  }
+
+  private append(slot: ReplySlot): void {
+    if (this.last === null) this.first = slot
+    else this.last.next = slot
+    this.last = slot
+    slot.size = slot.byteLength
+    this.count++
+    this.bytes += slot.size
+  }
+
+  /** The oldest reply has been written; so may those be that wait behind it. */
+  private advance(written: ReplySlot): void {
+    let slot: ReplySlot | null = written
+    do {
+      this.count--
+      this.bytes -= slot.size
+      if (slot.closes) {
+        this.first = this.last = null
+        this.finish()
+        return
+      }
+      slot = slot.next
+      this.first = slot
+      if (slot === null) {
+        this.last = null
+        break
+      }
+      this.writePieces(slot)
+      if (slot.filled && slot.replyEnd > slot.replyStart) {
+        this.writer.add(slot.reply, slot.replyStart, slot.replyEnd)
+      }
+    } while (slot.filled)
+    this.checkOutput()
+    if (this.paused && this.count <= this.limits.maxPipelineDepth >> 1) this.resume()
+    if (this.ending && this.count === 0) this.finish()
+  }
+
+  private writePieces(slot: ReplySlot): void {
+    if (slot.pieces === null) return
+    for (const piece of slot.pieces) this.writer.add(piece, 0, piece.length)
+    slot.pieces = null
+  }
+
+  private checkOutput(): void {
+    if (this.writer.pending + this.socket.writableLength > this.limits.clientOutputBufferLimit) {
+      this.destroy('client output buffer limit reached')
+    }
+  }
+
+  private pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.socket.pause()
+  }
+
+  private resume(): void {
+    if (this.bytes >= this.limits.maxPipelineBytes && this.count > 0) return
+    this.paused = false
+    // In a turn of its own: we may be deep inside the delivery of replies.
+    setImmediate(() => {
+      if (this.closed || this.ending) return
+      this.decode()
+      if (this.paused) return
+      if (this.inputEnded) this.endAfterReplies()
+      else this.socket.resume()
+    })
+  }
+
+  /** Writes what is left and closes. */
+  private finish(): void {
+    if (this.closed) return
+    this.writer.flush()
+    this.socket.end()
+    // A client that never reads its last replies must not keep the connection for ever.
+    this.socket.setTimeout(LINGER_MS, () => this.destroy('did not take its last replies'))
+    this.socket.resume()
+  }
+
+  private close(reason: string): void {
+    if (this.closed) return
+    this.closed = true
+    this.log.debug({ client: this.id, reason }, 'client closed')
+    // Replies that are still to come find no client and are dropped in their turn.
+    this.first = this.last = null
+    this.count = 0
+    this.onClose(this)
+  }
+}
+
+const LINGER_MS = 5000

@@ -1,0 +1,92 @@
+// CLIENT and its subcommands, about the proxy's own clients.
+
+import { OK_REPLY, Verbatim } from '../../resp/encode.ts'
+import { answer, answerBytes, refuse } from '../plan.ts'
+import type { SessionState } from '../session-state.ts'
+import type { LocalCommands, LocalHandler } from './environment.ts'
+
+/** The error text for a name that Redis would not take either; null for a good one. */
+export function checkName(name: string, what = 'Client names'): string | null {
+  return /^[!-~]*$/.test(name) ? null : `ERR ${what} cannot contain spaces, newlines or special characters.`
+}
+
+/** One line of CLIENT LIST. Fields that a proxy's client has not are left out. */
+export function clientLine(session: SessionState): string {
+  const now = Date.now()
+  const fields = [
+    `id=${session.id}`,
+    `addr=${session.address}`,
+    `laddr=${session.localAddress}`,
+    `name=${session.name}`,
+    `age=${Math.floor((now - session.createdAt) / 1000)}`,
+    `idle=${Math.floor((now - session.lastActiveAt) / 1000)}`,
+    'flags=N',
+    'db=0',
+    `pending=${session.pendingReplies}`,
+    `omem=${session.unsentBytes}`,
+    `cmd=${session.lastCommand === '' ? 'NULL' : session.lastCommand}`,
+    'user=default',
+    `resp=${session.protocol}`,
+    `lib-name=${session.libName}`,
+    `lib-ver=${session.libVersion}`,
+  ]
+  return fields.join(' ')
+}
+
+const setName: LocalHandler = (request, session) => {
+  const name = request.text(2)
+  const failure = checkName(name)
+  if (failure !== null) return refuse(failure)
+  session.name = name
+  return answerBytes(OK_REPLY)
+}
+
+const setInfo: LocalHandler = (request, session) => {
+  const attribute = request.text(2).toUpperCase()
+  const value = request.text(3)
+  const field = attribute === 'LIB-NAME' ? 'libName' : attribute === 'LIB-VER' ? 'libVersion' : null
+  if (field === null) return refuse(`ERR Unrecognized option '${request.text(2)}'`)
+  const failure = checkName(value, request.text(2).toLowerCase())
+  if (failure !== null) return refuse(failure)
+  session[field] = value
+  return answerBytes(OK_REPLY)
+}
+
+const list: LocalHandler = (request, session, environment) => {
+  if (request.argc > 2) return refuse('ERR syntax error')
+  const lines = [...environment.sessions()].map((other) => `${clientLine(other)}\n`)
+  return answer(new Verbatim(lines.join('')), session)
+}
+
+const onOff: LocalHandler = (request) => {
+  const word = request.text(2).toUpperCase()
+  return word === 'ON' || word === 'OFF' ? answerBytes(OK_REPLY) : refuse('ERR syntax error')
+}
+
+export const clientCommands: LocalCommands = new Map([
+  ['client|id', { arity: 2, handle: (_request, session) => answer(session.id, session) }],
+  [
+    'client|getname',
+    { arity: 2, handle: (_request, session) => answer(session.name === '' ? null : session.name, session) },
+  ],
+  ['client|setname', { arity: 3, handle: setName }],
+  ['client|setinfo', { arity: 4, handle: setInfo }],
+  [
+    'client|info',
+    { arity: 2, handle: (_request, session) => answer(new Verbatim(`${clientLine(session)}\n`), session) },
+  ],
+  ['client|list', { arity: -2, handle: list }],
+  ['client|no-evict', { arity: 3, handle: onOff }],
+  ['client|no-touch', { arity: 3, handle: onOff }],
+  ['client|getredir', { arity: 2, handle: (_request, session) => answer(-1, session) }],
+  [
+    'client|tracking',
+    {
+      arity: -3,
+      handle: (request) =>
+        request.text(2).toUpperCase() === 'OFF'
+          ? answerBytes(OK_REPLY)
+          : refuse('ERR client side caching (CLIENT TRACKING) is not supported through tq-proxy'),
+    },
+  ],
+])

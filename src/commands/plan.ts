@@ -1,0 +1,111 @@
+// What is to be done with one request.
+
+import { encodeReply, errorBytes, type Reply } from '../resp/encode.ts'
+import type { Script } from '../upstream/scripts.ts'
+import type { SessionState } from './session-state.ts'
+
+/** Answered here. */
+export const PLAN_ANSWER = 0
+/** Sent on: the request's own bytes, or `wire`. */
+export const PLAN_RELAY = 1
+
+/** Makes the client's reply of the node's. Gets one whole frame; only called for replies that are no errors. */
+export type Rewrite = (frame: Buffer) => Buffer
+
+/** A plan. All have the same fields, so that the code that reads them stays fast. */
+export interface Plan {
+  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY
+  /** PLAN_ANSWER: the reply. Empty: none is due. */
+  answer: Buffer
+  /** PLAN_ANSWER: whether the connection ends after it. */
+  close: boolean
+  /** PLAN_RELAY: the slot; -1: any master. */
+  slot: number
+  /** PLAN_RELAY: whether executing it twice could matter. */
+  write: boolean
+  /** PLAN_RELAY: bytes to send instead of the request's own. */
+  wire: Buffer | null
+  /** PLAN_RELAY: the script behind `wire`. */
+  script: Script | null
+  /** PLAN_RELAY: where in `wire` the request id begins, -1 for none. With one, a retry is harmless. */
+  requestIdAt: number
+  rewrite: Rewrite | null
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Answers with bytes. */
+export function answerBytes(answer: Buffer, close = false): Plan {
+  return {
+    kind: PLAN_ANSWER,
+    answer,
+    close,
+    slot: -1,
+    write: false,
+    wire: null,
+    script: null,
+    requestIdAt: -1,
+    rewrite: null,
+  }
+}
+
+/** Answers in the session's protocol. */
+export function answer(reply: Reply, session: SessionState): Plan {
+  return answerBytes(encodeReply(reply, session.protocol))
+}
+
+/** Answers with an error; the first word is its code. */
+export function refuse(text: string): Plan {
+  return answerBytes(errorBytes(text))
+}
+
+/** Sends the request as it came. */
+export function relay(slot: number, write: boolean): Plan {
+  return {
+    kind: PLAN_RELAY,
+    answer: NOTHING,
+    close: false,
+    slot,
+    write,
+    wire: null,
+    script: null,
+    requestIdAt: -1,
+    rewrite: null,
+  }
+}
+
+/** Sends other bytes than came. */
+export function relayWire(
+  slot: number,
+  write: boolean,
+  wire: Buffer,
+  script: Script | null,
+  requestIdAt: number,
+): Plan {
+  return {
+    kind: PLAN_RELAY,
+    answer: NOTHING,
+    close: false,
+    slot,
+    write,
+    wire,
+    script,
+    requestIdAt,
+    rewrite: null,
+  }
+}
+
+/** Sends the request (or `wire`) to any master and makes the client's reply of what comes back. */
+export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Plan {
+  return {
+    kind: PLAN_RELAY,
+    answer: NOTHING,
+    close: false,
+    slot: -1,
+    write: false,
+    wire,
+    script: null,
+    requestIdAt: -1,
+    rewrite,
+  }
+}

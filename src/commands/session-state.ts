@@ -1,0 +1,25 @@
+// What the commands know of the client that sends them.
+
+import type { Protocol } from '../resp/encode.ts'
+
+/** One client connection, as far as commands read and change it. */
+export interface SessionState {
+  /** Unique in this proxy, growing. */
+  readonly id: number
+  /** The client's `host:port`, and ours that it came to. */
+  readonly address: string
+  readonly localAddress: string
+  /** Unix time in ms of the connection, and of its last command. */
+  readonly createdAt: number
+  lastActiveAt: number
+  protocol: Protocol
+  authenticated: boolean
+  name: string
+  libName: string
+  libVersion: string
+  /** The last command's name, lower case, for CLIENT LIST. */
+  lastCommand: string
+  /** Commands without a reply yet, and bytes the client has not taken yet. */
+  readonly pendingReplies: number
+  readonly unsentBytes: number
+}

@@ -1,0 +1,177 @@
+// The table of all commands: the upstream's, the proxy's own answers, and TQ.*.
+
+import type { CommandInfo, KeySpec } from './command-info.ts'
+import { clientCommands } from './local/client.ts'
+import { commandCommands } from './local/command.ts'
+import { connectionCommands } from './local/connection.ts'
+import type { LocalCommand } from './local/environment.ts'
+import { helpCommands } from './local/help.ts'
+import { infoCommands } from './local/info.ts'
+import { NameTable } from './name-table.ts'
+import type { TqCommand } from './tq-command.ts'
+
+/** Relayed by its one key, at a fixed place. */
+export const BY_KEY = 0
+/** Relayed by several keys, or a key whose place has to be searched for. */
+export const BY_KEYS = 1
+/** Relayed to any master. */
+export const ANY_MASTER = 2
+export const LOCAL = 3
+export const TQ = 4
+export const REFUSED = 5
+
+/** What the planner knows of a command. All entries have the same fields. */
+export interface CommandEntry {
+  /** Lower case; a subcommand is `container|name`. */
+  name: string
+  kind: number
+  write: boolean
+  /** BY_KEY: which argument is the key. */
+  keyIndex: number
+  /** BY_KEYS */
+  keySpecs: readonly KeySpec[]
+  /** BY_KEYS: refused where this word (lower case) is among the arguments. */
+  refusedWord: string | null
+  /** REFUSED, and with `refusedWord`: the error text. */
+  refusal: string
+  local: LocalCommand | null
+  tq: TqCommand | null
+  beforeAuth: boolean
+  subcommands: NameTable<CommandEntry> | null
+}
+
+/** Commands without keys that any one master can answer for all. */
+const ANY_MASTER_NAMES = new Set([
+  'time',
+  'lolwut',
+  'config|get',
+  'acl|whoami',
+  'acl|cat',
+  'acl|genpass',
+  'command|getkeysandflags',
+])
+
+const NEEDS_OWN_CONNECTION = 'it needs a connection of its own'
+const NEEDS_ALL_MASTERS = 'it needs all masters'
+
+/** What does not pass yet, by what stands in the way. Names lower case. */
+const REFUSED_NAMES = new Map([
+  ['multi', NEEDS_OWN_CONNECTION],
+  ['watch', NEEDS_OWN_CONNECTION],
+  ['wait', NEEDS_OWN_CONNECTION],
+  ['waitaof', NEEDS_OWN_CONNECTION],
+])
+
+/** Tells that a command does not pass. */
+function notSupported(name: string, reason: string): string {
+  return `ERR '${name.replace('|', ' ')}' is not supported through tq-proxy: ${reason}`
+}
+
+function entry(name: string, fields: Partial<CommandEntry>): CommandEntry {
+  return {
+    name,
+    kind: REFUSED,
+    write: false,
+    keyIndex: 0,
+    keySpecs: [],
+    refusedWord: null,
+    refusal: '',
+    local: null,
+    tq: null,
+    beforeAuth: false,
+    subcommands: null,
+    ...fields,
+  }
+}
+
+const LOCALS = new Map([
+  ...connectionCommands,
+  ...clientCommands,
+  ...infoCommands,
+  ...commandCommands,
+  ...helpCommands,
+])
+
+/**
+ * Builds the table.
+ * @param upstream what the upstream says of its commands; null while it has not been reached
+ */
+export function buildTable(
+  upstream: readonly CommandInfo[] | null,
+  tqCommands: readonly TqCommand[],
+): NameTable<CommandEntry> {
+  const entries = new Map<string, CommandEntry>()
+  for (const info of upstream ?? []) entries.set(info.name, upstreamEntry(info))
+  for (const [name, local] of LOCALS) {
+    if (!name.includes('|')) {
+      entries.set(name, entry(name, { kind: LOCAL, local, beforeAuth: local.beforeAuth === true }))
+    }
+  }
+  addSubcommands(entries, upstream ?? [])
+  for (const command of tqCommands) {
+    const name = command.spec.name.toLowerCase()
+    if (command.spec.execution.by !== 'local') entries.set(name, entry(name, { kind: TQ, tq: command }))
+  }
+  return new NameTable(entries)
+}
+
+/** Gives each container its subcommands: the upstream's and those answered here. */
+function addSubcommands(entries: Map<string, CommandEntry>, upstream: readonly CommandInfo[]): void {
+  const containers = new Map<string, Map<string, CommandEntry>>()
+  const add = (sub: CommandEntry): void => {
+    const [container, name] = sub.name.split('|')
+    if (!containers.has(container)) containers.set(container, new Map())
+    containers.get(container)!.set(name, sub)
+  }
+  for (const info of upstream) for (const sub of info.subcommands) add(upstreamEntry(sub))
+  for (const [name, local] of LOCALS) {
+    if (name.includes('|')) add(entry(name, { kind: LOCAL, local, beforeAuth: local.beforeAuth === true }))
+  }
+  for (const [container, subcommands] of containers) {
+    const existing =
+      entries.get(container) ?? entry(container, { refusal: notSupported(container, NEEDS_ALL_MASTERS) })
+    existing.subcommands = new NameTable(subcommands)
+    entries.set(container, existing)
+  }
+}
+
+function upstreamEntry(info: CommandInfo): CommandEntry {
+  const { name, flags, keySpecs } = info
+  const write = !flags.has('readonly')
+  if (ANY_MASTER_NAMES.has(name) || name.endsWith('|help')) return entry(name, { kind: ANY_MASTER })
+  const refuseBecause = (reason: string): CommandEntry => entry(name, { refusal: notSupported(name, reason) })
+  const named = REFUSED_NAMES.get(name)
+  if (named !== undefined) return refuseBecause(named)
+  if (name.startsWith('cluster'))
+    return entry(name, { refusal: 'ERR This instance has cluster support disabled' })
+  if (flags.has('pubsub') || name.startsWith('pubsub')) return refuseBecause(NEEDS_OWN_CONNECTION)
+  if (flags.has('admin')) {
+    return entry(name, {
+      refusal: `NOPERM '${name.replace('|', ' ')}' is not allowed through tq-proxy`,
+    })
+  }
+  if (keySpecs.length === 0) return refuseBecause(NEEDS_ALL_MASTERS)
+  const specs = name === 'sort' || name === 'sort_ro' ? [...keySpecs, SORT_STORE] : keySpecs
+  if (flags.has('blocking')) {
+    // Streams are read without waiting unless BLOCK says so; all others wait by nature.
+    if (!name.startsWith('xread')) return refuseBecause(NEEDS_OWN_CONNECTION)
+    return entry(name, {
+      kind: BY_KEYS,
+      write,
+      keySpecs: specs,
+      refusedWord: 'block',
+      refusal: notSupported(`${name} BLOCK`, NEEDS_OWN_CONNECTION),
+    })
+  }
+  const only = specs.length === 1 ? specs[0] : null
+  if (only?.begin.type === 'index' && only.find.type === 'range' && only.find.lastKey === 0) {
+    return entry(name, { kind: BY_KEY, write, keyIndex: only.begin.index })
+  }
+  return entry(name, { kind: BY_KEYS, write, keySpecs: specs })
+}
+
+/** SORT's destination, which its key specifications leave open. */
+const SORT_STORE: KeySpec = {
+  begin: { type: 'keyword', keyword: 'store', startFrom: 2 },
+  find: { type: 'range', lastKey: 0, step: 1, limit: 0 },
+}

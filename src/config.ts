@@ -1,0 +1,283 @@
+// Every setting once: its flag, variable, place in the file, type, default, unit and meaning.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+
+const KB = 1024
+const MB = 1024 * KB
+
+/** A schema together with the words for what it takes. */
+interface Kind<T> {
+  schema: z.ZodType<T>
+  allowed: string
+  /** How the value is called in `--flag <value>`. */
+  placeholder: string
+}
+
+function integer(min: number, max: number): Kind<number> {
+  const digits = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+  return {
+    schema: z.union([z.number(), digits]).pipe(z.int().min(min).max(max)),
+    allowed: `a whole number from ${min} to ${max}`,
+    placeholder: 'number',
+  }
+}
+
+function bytes(min: number, max: number): Kind<number> {
+  const units: Record<string, number> = { '': 1, kb: KB, mb: MB, gb: 1024 * MB }
+  const text = z
+    .string()
+    .regex(/^\d{1,12}(kb|mb|gb)?$/i)
+    .transform((value) => Number.parseInt(value, 10) * units[value.replace(/^\d+/, '').toLowerCase()])
+  return {
+    schema: z.union([z.number(), text]).pipe(z.int().min(min).max(max)),
+    allowed: `a size from ${size(min)} to ${size(max)}, such as 256mb`,
+    placeholder: 'size',
+  }
+}
+
+/** Bytes in the largest unit that divides them. */
+export function size(value: number): string {
+  if (value > 0 && value % (1024 * MB) === 0) return `${value / (1024 * MB)}gb`
+  if (value > 0 && value % MB === 0) return `${value / MB}mb`
+  if (value > 0 && value % KB === 0) return `${value / KB}kb`
+  return String(value)
+}
+
+const yesNo: Kind<boolean> = {
+  schema: z.union([
+    z.boolean(),
+    z
+      .string()
+      .regex(/^(yes|no|true|false|on|off|1|0)$/i)
+      .transform((value) => /^(yes|true|on|1)$/i.test(value)),
+  ]),
+  allowed: 'yes or no',
+  placeholder: 'yes|no',
+}
+
+function oneOf<const W extends readonly [string, ...string[]]>(words: W): Kind<W[number]> {
+  return { schema: z.enum(words), allowed: `one of ${words.join(', ')}`, placeholder: words.join('|') }
+}
+
+function text(allowed: string, placeholder: string, pattern: RegExp): Kind<string> {
+  return {
+    schema: z.union([z.string(), z.number().transform(String)]).pipe(z.string().regex(pattern)),
+    allowed,
+    placeholder,
+  }
+}
+
+const optionalText: Kind<string | undefined> = {
+  schema: z.union([z.string().min(1), z.number().transform(String)]).optional(),
+  allowed: 'a text that is not empty',
+  placeholder: 'text',
+}
+
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:,]+):(\d{1,5})$/
+
+function isAddress(value: string): boolean {
+  const match = ADDRESS.exec(value)
+  return match !== null && Number(match[2]) <= 65535
+}
+
+const address: Kind<string> = {
+  schema: z.string().refine(isAddress),
+  allowed: 'host:port, such as 127.0.0.1:6380 or [::1]:6380',
+  placeholder: 'host:port',
+}
+
+const addresses: Kind<string[]> = {
+  schema: z
+    .union([
+      z.array(z.string()),
+      z.string().transform((value) => value.split(',').map((part) => part.trim())),
+    ])
+    .pipe(z.array(z.string().refine(isAddress)).min(1)),
+  allowed: 'one or more host:port, separated by commas',
+  placeholder: 'host:port,…',
+}
+
+/** One setting. */
+export interface Setting<T = unknown> extends Kind<T> {
+  default: T
+  /** One sentence for --help and the docs. */
+  about: string
+  secret?: true
+}
+
+function setting<T>(kind: Kind<T>, value: NoInfer<T>, about: string, secret?: true): Setting<T> {
+  return { ...kind, default: value, about, ...(secret ? { secret } : {}) }
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+/** All settings of a serving proxy, by the name they have in the configuration file. */
+export const SETTINGS = {
+  listen: setting(address, '127.0.0.1:6380', 'Where clients connect. Port 0 takes a free one.'),
+  upstream: setting(
+    addresses,
+    ['127.0.0.1:7000'],
+    'Some nodes of the Redis Cluster, or one standalone Redis; which of the two is found out.',
+  ),
+  upstreamUsername: setting(optionalText, undefined, 'The ACL user at the upstream.'),
+  upstreamPassword: setting(optionalText, undefined, 'The password at the upstream.', true),
+  requirepass: setting(
+    optionalText,
+    undefined,
+    'The password that clients have to give (AUTH, HELLO).',
+    true,
+  ),
+  protectedMode: setting(
+    yesNo,
+    true,
+    'Without a password, refuse clients that do not come over the loopback interface.',
+  ),
+  keyPrefix: setting(
+    text('1 to 64 bytes without braces or spaces', 'text', /^[^\s{}]{1,64}$/),
+    'tq:',
+    'What the keys of every event begin with; all proxies of one upstream need the same.',
+  ),
+  maxClients: setting(integer(1, 1_000_000), 10_000, 'Client connections at the same time.'),
+  maxPipelineDepth: setting(
+    integer(1, 1_000_000),
+    10_000,
+    'Commands of one client without a reply; while there are as many, nothing more is read from it.',
+  ),
+  maxPipelineBytes: setting(
+    bytes(64 * KB, 4096 * MB),
+    64 * MB,
+    'Bytes of the commands of one client without a reply; while there are as many, nothing more is read from it.',
+  ),
+  clientOutputBufferLimit: setting(
+    bytes(64 * KB, 64 * 1024 * MB),
+    256 * MB,
+    'Bytes of replies that one client has not taken; a client with more is disconnected.',
+  ),
+  maxArguments: setting(integer(16, 1_048_576), 1_048_576, 'Arguments of one command.'),
+  maxBulkBytes: setting(bytes(KB, 512 * MB), 512 * MB, 'Bytes of one argument.'),
+  maxRequestBytes: setting(bytes(64 * KB, 4096 * MB), 1024 * MB, 'Bytes of one whole command.'),
+  connectTimeoutMs: setting(integer(10, 60_000), 2000, 'How long connecting to a node may take, in ms.'),
+  upstreamTimeoutMs: setting(
+    integer(50, 3_600_000),
+    10_000,
+    'How long a node that owes replies may stay silent until its connection is given up, in ms.',
+  ),
+  retryDeadlineMs: setting(
+    integer(0, 600_000),
+    3000,
+    'How long a command is sent again while the cluster is not well, in ms; then its client gets the error.',
+  ),
+  maxRetrying: setting(
+    integer(0, 1_000_000),
+    20_000,
+    'Commands of all clients that may wait to be sent again; beyond, they fail at once.',
+  ),
+  topologyRefreshMs: setting(
+    integer(100, 3_600_000),
+    5000,
+    'How often the slots of the cluster are read although nothing seems to have changed, in ms.',
+  ),
+  drainTimeoutMs: setting(
+    integer(0, 600_000),
+    10_000,
+    'How long a stopping proxy waits for the replies that are still owed, in ms.',
+  ),
+  logLevel: setting(oneOf(LOG_LEVELS), 'info', 'The least level that is logged.'),
+  logFormat: setting(
+    oneOf(['auto', 'json', 'pretty']),
+    'auto',
+    'JSON lines, or for people; auto: for people on a terminal.',
+  ),
+} as const
+
+type Settings = typeof SETTINGS
+export type SettingName = keyof Settings
+
+/** The values of all settings. */
+export type Config = { -readonly [K in SettingName]: Settings[K] extends Setting<infer T> ? T : never }
+
+/** `maxClients` as a flag: `max-clients`. */
+export function flagOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** `maxClients` as a variable: `TQ_MAX_CLIENTS`. */
+export function variableOf(name: string): string {
+  return `TQ_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/** Values that are wrong: one sentence each. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/**
+ * Puts the configuration together: flag before variable before file before default.
+ * @param flags values by setting name, as the command line gave them
+ * @param environment the process's variables
+ * @param file path of a YAML or JSON file; else that of the variable TQ_CONFIG, if it is set
+ * @throws ConfigError with one sentence for each value that is wrong
+ */
+export function loadConfig(
+  flags: Readonly<Record<string, unknown>> = {},
+  environment: NodeJS.ProcessEnv = process.env,
+  file: string | undefined = environment.TQ_CONFIG,
+): Config {
+  const problems: string[] = []
+  const fromFile = file === undefined ? {} : readFile(file, problems)
+  for (const key of Object.keys(fromFile)) {
+    if (!Object.hasOwn(SETTINGS, key)) problems.push(`${file}: there is no setting ${JSON.stringify(key)}`)
+  }
+  const config: Record<string, unknown> = {}
+  for (const [name, { schema, allowed, secret, default: value }] of Object.entries<Setting>(SETTINGS)) {
+    const variable = variableOf(name)
+    const [given, source] =
+      flags[name] !== undefined
+        ? [flags[name], `--${flagOf(name)}`]
+        : environment[variable] !== undefined
+          ? [environment[variable], variable]
+          : [fromFile[name], `${name} in ${file}`]
+    if (given === undefined || given === null) {
+      config[name] = value
+      continue
+    }
+    const result = schema.safeParse(given)
+    if (result.success) config[name] = result.data
+    else {
+      const shown = secret ? 'the value given' : JSON.stringify(given)
+      problems.push(`${source}: ${shown} is not allowed, it takes ${allowed}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config as Config
+}
+
+/** The settings' defaults, for embedding and tests. */
+export function defaultConfig(): Config {
+  return loadConfig({}, {})
+}
+
+function readFile(file: string, problems: string[]): Record<string, unknown> {
+  if (!existsSync(file)) {
+    problems.push(`the configuration file ${file} is not there`)
+    return {}
+  }
+  try {
+    // JSON is YAML, so one reader serves both.
+    const values: unknown = parseYaml(readFileSync(file, 'utf8')) ?? {}
+    if (typeof values === 'object' && !Array.isArray(values)) return values as Record<string, unknown>
+    problems.push(`${file}: a configuration is a list of "name: value" lines`)
+  } catch (error) {
+    problems.push(`${file} is neither YAML nor JSON: ${(error as Error).message.split('\n')[0]}`)
+  }
+  return {}
+}

@@ -1,0 +1,280 @@
+// Wires the parts together: what a program, a test or an embedding application starts, drains and stops.
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
+import { Session } from './client/session.ts'
+import { type CommandInfo, readCommandReply } from './commands/command-info.ts'
+import type { Environment } from './commands/local/environment.ts'
+import { createPlanner } from './commands/planner.ts'
+import type { TqSpec } from './commands/spec.ts'
+import { buildTable } from './commands/table.ts'
+import { EventRoutes, TqCommand } from './commands/tq-command.ts'
+import { loadTqSpecs } from './commands/tq-specs.ts'
+import type { Config } from './config.ts'
+import type { Logger } from './observe/log.ts'
+import { ask } from './upstream/inquiry.ts'
+import { splitAddress } from './upstream/node.ts'
+import { Router } from './upstream/router.ts'
+import { loadScripts } from './upstream/scripts.ts'
+import { type ServedRange, type Topology, watchTopology } from './upstream/topology.ts'
+
+/** A running proxy. */
+export interface Proxy {
+  /** Where clients connect. */
+  readonly host: string
+  readonly port: number
+  /** Whether the upstream has been reached and its commands are known. */
+  readonly ready: boolean
+  /** Resolves when `ready` is first true. */
+  whenReady(): Promise<void>
+  /** Stops accepting, answers what is in flight, closes; after `drainTimeoutMs` at the latest. */
+  stop(): Promise<void>
+}
+
+/** The version in package.json, which lies beside src and dist. */
+export const VERSION: string = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+).version
+
+const PROTECTED =
+  '-DENIED tq-proxy is running in protected mode because no password is set. In this mode connections are only accepted from the loopback interface. To accept others, set requirepass (best), or protectedMode to no if the network is trusted.\r\n'
+const TOO_MANY = '-ERR max number of clients reached\r\n'
+const LOAD_RETRY_MS = 500
+
+/** A reason not to start that a person can act on. */
+export class StartError extends Error {}
+
+/**
+ * Starts a proxy. It listens before the upstream has been reached; until then commands get an error at once.
+ * @throws StartError where it cannot listen
+ */
+export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
+  const specs = await loadTqSpecs()
+  const scripts = loadScripts()
+  const routes = new EventRoutes(config.keyPrefix)
+  const tqCommands = [...specs.values()].map((spec) => new TqCommand(spec, scripts, routes))
+  let table = buildTable(null, tqCommands)
+  let redisVersion = '7.0.0'
+  let ready = false
+  let announceReady = (): void => {}
+  const readyOnce = new Promise<void>((resolve) => {
+    announceReady = resolve
+  })
+  let topology: Topology | null = null
+  let stopping = false
+
+  const router = new Router({
+    link: {
+      username: config.upstreamUsername,
+      password: config.upstreamPassword,
+      connectTimeoutMs: config.connectTimeoutMs,
+      timeoutMs: config.upstreamTimeoutMs,
+      scriptBodies: [...scripts.values()].map((script) => script.body),
+    },
+    retryDeadlineMs: config.retryDeadlineMs,
+    maxRetrying: config.maxRetrying,
+    log,
+    refreshTopology: () => topology?.refresh(),
+  })
+
+  const sessions = new Set<Session>()
+  const totals = { connections: 0, commands: 0, refused: 0 }
+  const password = config.requirepass === undefined ? null : digest(Buffer.from(config.requirepass))
+  const environment: Environment = {
+    version: VERSION,
+    startedAt: Date.now(),
+    get listenPort() {
+      return (server.address() as AddressInfo | null)?.port ?? 0
+    },
+    get redisVersion() {
+      return redisVersion
+    },
+    get ready() {
+      return ready
+    },
+    get upstreamKind() {
+      return topology?.kind ?? null
+    },
+    get masters() {
+      return router.slots.nodes.length
+    },
+    get inFlight() {
+      return router.depth
+    },
+    totals,
+    specs: specs as ReadonlyMap<string, TqSpec>,
+    sessions: () => sessions,
+    needsPassword: password !== null,
+    passwordMatches: (user, given) =>
+      user === 'default' && (password === null || timingSafeEqual(password, digest(given))),
+    onAuthFailure: (session) => log.warn({ client: session.id, address: session.address }, 'wrong password'),
+  }
+  const planner = createPlanner({
+    table: () => table,
+    environment,
+    unavailable: () => (ready ? null : router.unavailable),
+    crossSlotAllowed: () => topology?.kind === 'standalone',
+  })
+
+  const limits = {
+    maxArguments: config.maxArguments,
+    maxBulkBytes: config.maxBulkBytes,
+    maxRequestBytes: config.maxRequestBytes,
+    maxPipelineDepth: config.maxPipelineDepth,
+    maxPipelineBytes: config.maxPipelineBytes,
+    clientOutputBufferLimit: config.clientOutputBufferLimit,
+  }
+  let nextId = 1
+  const accept = (socket: Socket): void => {
+    totals.connections++
+    socket.setNoDelay(true)
+    const refusal = refusalOf(socket)
+    if (refusal !== null) {
+      totals.refused++
+      log.warn({ address: socket.remoteAddress, reason: refusal.slice(1, 40) }, 'client refused')
+      socket.on('error', () => {})
+      socket.end(refusal)
+      return
+    }
+    sessions.add(
+      new Session({
+        id: nextId++,
+        socket,
+        planner,
+        router,
+        limits,
+        authenticated: password === null,
+        log,
+        totals,
+        onClose: (session) => {
+          sessions.delete(session)
+          if (sessions.size === 0) onEmpty?.()
+        },
+      }),
+    )
+  }
+  const refusalOf = (socket: Socket): string | null => {
+    if (sessions.size >= config.maxClients) return TOO_MANY
+    if (config.protectedMode && password === null && !isLoopback(socket.remoteAddress ?? '')) return PROTECTED
+    return null
+  }
+  let onEmpty: (() => void) | null = null
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+  const { host, port } = splitAddress(config.listen)
+  await listen(server, host, port)
+
+  /** Learns the upstream's commands; tries again until it has them. */
+  let loading = false
+  const loadCommands = async (): Promise<void> => {
+    if (loading || stopping) return
+    loading = true
+    try {
+      const info = await ask(router, ['INFO', 'server'])
+      const commands: CommandInfo[] = readCommandReply(await ask(router, ['COMMAND']))
+      redisVersion = /^redis_version:(\S+)/m.exec(String(info))?.[1] ?? redisVersion
+      table = buildTable(commands, tqCommands)
+      if (!ready) log.info({ redisVersion, commands: commands.length, masters: environment.masters }, 'ready')
+      ready = true
+      announceReady()
+    } catch (error) {
+      const reason = (error as Error).message
+      log.warn({ reason }, 'the commands of the upstream cannot be read, will try again')
+      if (!ready && /^[A-Z]+ /.test(reason)) router.unavailable = reason
+      setTimeout(() => void loadCommands(), LOAD_RETRY_MS).unref()
+    }
+    loading = false
+  }
+
+  let known = ''
+  topology = watchTopology({
+    seeds: config.upstream,
+    username: config.upstreamUsername,
+    password: config.upstreamPassword,
+    connectTimeoutMs: config.connectTimeoutMs,
+    refreshIntervalMs: config.topologyRefreshMs,
+    log,
+    onTopology: (ranges) => {
+      if (stopping) return
+      router.applyTopology(ranges)
+      const masters = describe(ranges)
+      if (masters === known) return
+      log.info({ masters: masters.split(' ') }, 'topology changed')
+      known = masters
+      // Other nodes may be of another version.
+      void loadCommands()
+    },
+    onUnavailable: (error) => {
+      router.unavailable = error
+    },
+  })
+
+  return {
+    host,
+    port: environment.listenPort,
+    get ready() {
+      return ready
+    },
+    whenReady: () => readyOnce,
+    async stop() {
+      if (stopping) return
+      stopping = true
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      if (sessions.size > 0) {
+        const empty = new Promise<void>((resolve) => {
+          onEmpty = resolve
+        })
+        const deadline = setTimeout(() => {
+          for (const session of sessions) session.destroy('the proxy stops')
+        }, config.drainTimeoutMs)
+        for (const session of sessions) session.endAfterReplies()
+        await empty
+        clearTimeout(deadline)
+      }
+      await closed
+      topology?.stop()
+      router.close()
+    },
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const place = `${host}:${port}`
+      if (error.code === 'EADDRINUSE') {
+        reject(
+          new StartError(
+            `${place} is in use: stop what listens there, or choose another with --listen host:port`,
+          ),
+        )
+      } else if (error.code === 'EACCES') {
+        reject(
+          new StartError(
+            `${place} is not ours to take: choose a port of 1024 or more with --listen host:port`,
+          ),
+        )
+      } else {
+        reject(
+          new StartError(`cannot listen on ${place} (${error.code}): choose another with --listen host:port`),
+        )
+      }
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+/** The masters of a topology, in a form that can be compared. */
+function describe(ranges: readonly ServedRange[]): string {
+  return [...new Set(ranges.map((range) => range.address))].sort().join(' ')
+}
+
+function digest(secret: Buffer): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
+
+function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/, '')
+  return isIP(plain) === 4 ? plain.startsWith('127.') : plain === '::1'
+}

@@ -1,0 +1,266 @@
+// Sends each call to the node that owns its slot, and again elsewhere when the cluster says so.
+
+import type { Logger } from '../observe/log.ts'
+import { encodeCommand, errorBytes } from '../resp/encode.ts'
+import { parseRedirection } from '../routing/redirection.ts'
+import { SlotMap } from '../routing/slot-map.ts'
+import { CALL_HELD, type Call, type CallRouter } from './call.ts'
+import { Gate } from './gate.ts'
+import { type LinkDefaults, splitAddress, UpstreamNode } from './node.ts'
+
+export interface RouterOptions {
+  link: LinkDefaults
+  /** How long a command may be sent again before its client gets the error; counted from the first failure. */
+  retryDeadlineMs: number
+  /** Commands that may wait to be sent again at the same time, over all clients. */
+  maxRetrying: number
+  log: Logger
+  /** Asks for a fresh look at the topology; cheap to call often. */
+  refreshTopology: () => void
+}
+
+/** From this size on a command goes over a connection of its own. */
+const SEPARATE_BYTES = 1024 * 1024
+const STALL_CHECK_MS = 250
+const RETRY_FIRST_MS = 10
+const RETRY_MAX_MS = 200
+/** Redirections without a pause; more of them mean the cluster has not settled yet. */
+const FREE_HOPS = 5
+
+/** Not executed by the node that said so: sending it again is safe, and after a while may succeed. */
+const TRY_LATER = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY'])
+
+const LF = 10
+/** The first byte of a request id that may have been seen before. */
+const REPEATED = '2'.charCodeAt(0)
+
+function isLarge(call: Call): boolean {
+  return call.rest !== null || call.end - call.start >= SEPARATE_BYTES
+}
+
+/** The router. One per proxy. */
+export class Router implements CallRouter {
+  readonly slots = new SlotMap<UpstreamNode>()
+  /** Why nothing can be sent while no topology is known: an error reply's text. */
+  unavailable = 'CLUSTERDOWN The upstream Redis has not been reached yet'
+
+  private readonly options: RouterOptions
+  private readonly nodes = new Map<string, UpstreamNode>()
+  private readonly stallTimer: NodeJS.Timeout
+  private retrying = 0
+  private readonly transmit = (call: Call): void => this.send(call)
+
+  constructor(options: RouterOptions) {
+    this.options = options
+    this.stallTimer = setInterval(() => {
+      const now = performance.now()
+      for (const node of this.nodes.values()) node.checkStall(now)
+    }, STALL_CHECK_MS)
+    this.stallTimer.unref()
+  }
+
+  /** Sends a new call, or queues it behind earlier ones of its client and slot that are being sent again. */
+  dispatch(call: Call): void {
+    const { gates } = call.lane
+    const gate = gates?.get(call.slot)
+    if (gate !== undefined) {
+      call.deadline = performance.now() + this.options.retryDeadlineMs
+      gate.hold(call)
+      return
+    }
+    // A gate keeps the client's order although the bytes of a large command take another way.
+    if (isLarge(call)) Gate.of(call, this.transmit).pump()
+    else this.send(call)
+  }
+
+  /** Replaces the slot map; nodes that serve nothing any more are closed, and what they owe is sent elsewhere. */
+  applyTopology(ranges: readonly { from: number; to: number; address: string }[]): void {
+    const used = new Set<UpstreamNode>()
+    this.slots.replace(
+      ranges.map(({ from, to, address }) => {
+        const node = this.node(address)
+        used.add(node)
+        return { from, to, node }
+      }),
+    )
+    for (const [address, node] of this.nodes) {
+      if (used.has(node)) continue
+      this.nodes.delete(address)
+      node.close('no longer a master')
+    }
+  }
+
+  intercept(call: Call, error: string): boolean {
+    const space = error.indexOf(' ')
+    const code = space < 0 ? error : error.slice(0, space)
+    switch (code) {
+      case 'MOVED':
+      case 'ASK':
+        return this.redirect(call, error)
+      case 'NOSCRIPT':
+        if (call.script === null || call.attempts > FREE_HOPS) return false
+        this.sendScriptBody(call)
+        return true
+      default:
+        if (!TRY_LATER.has(code)) return false
+        if (code !== 'TRYAGAIN') this.options.refreshTopology()
+        return this.retry(call, true)
+    }
+  }
+
+  lost(call: Call, written: boolean): void {
+    if (call.begun) {
+      call.abort('the node went away in the middle of a reply')
+      return
+    }
+    this.options.refreshTopology()
+    if (written) {
+      call.uncertain = true
+      if (call.write && !call.repeatable) {
+        this.fail(call)
+        return
+      }
+    }
+    if (!this.retry(call, true)) this.fail(call)
+  }
+
+  settled(call: Call): void {
+    if (call.retrying) {
+      call.retrying = false
+      this.retrying--
+    }
+    call.lane.gates?.get(call.slot)?.pump()
+  }
+
+  /** Ends every link. */
+  close(): void {
+    clearInterval(this.stallTimer)
+    for (const node of this.nodes.values()) node.close('shutting down')
+    this.nodes.clear()
+  }
+
+  /** Commands that are out at some node. */
+  get depth(): number {
+    let total = 0
+    for (const node of this.nodes.values()) total += node.depth
+    return total
+  }
+
+  private send(call: Call): void {
+    let node: UpstreamNode | null
+    if (call.askNode !== null) {
+      node = this.node(call.askNode)
+      call.asking = true
+      call.askNode = null
+    } else {
+      node = call.slot < 0 ? this.slots.any() : this.slots.owner(call.slot)
+    }
+    if (node === null) {
+      const text =
+        this.slots.nodes.length === 0 ? this.unavailable : `CLUSTERDOWN Hash slot ${call.slot} not served`
+      if (this.slots.nodes.length > 0 && this.retry(call, true)) return
+      this.settleError(call, text)
+      return
+    }
+    if (isLarge(call)) node.sendAlone(call)
+    else node.link(call.protocol).send(call)
+  }
+
+  private redirect(call: Call, error: string): boolean {
+    const target = parseRedirection(error)
+    if (target === null) return false
+    // An empty host means "the host that you asked"; that of any node of this cluster we know serves as well.
+    const host = target.host !== '' ? target.host : this.hostOf(call)
+    const address = `${host}:${target.port}`
+    if (target.kind === 'ASK') {
+      call.askNode = address
+    } else {
+      this.slots.move(target.slot, this.node(address))
+      this.options.refreshTopology()
+    }
+    if (this.retry(call, call.attempts >= FREE_HOPS)) return true
+    this.settleError(call, `CLUSTERDOWN Slot ${target.slot} is moving, try again later`)
+    return true
+  }
+
+  /** Sends the script's text instead of its digest: that runs it and loads it. */
+  private sendScriptBody(call: Call): void {
+    const { head, start, end, script } = call
+    const marker = Buffer.from(`$40\r\n${script!.sha}\r\n`)
+    const digest = head.indexOf(marker, start)
+    const whole = Buffer.concat([
+      head.subarray(start, head.indexOf(LF, start) + 1),
+      encodeCommand(['EVAL', script!.body]).subarray('*2\r\n'.length),
+      head.subarray(digest + marker.length, end),
+    ])
+    if (call.requestIdAt >= 0) call.requestIdAt += whole.length - end
+    call.head = whole
+    call.start = 0
+    call.end = whole.length
+    call.script = null
+    this.retry(call, false)
+  }
+
+  /** Arranges another attempt; false where it is too late or too many wait. */
+  private retry(call: Call, pause: boolean): boolean {
+    const now = performance.now()
+    if (call.deadline === 0) call.deadline = now + this.options.retryDeadlineMs
+    if (now >= call.deadline) return false
+    if (!call.retrying) {
+      if (this.retrying >= this.options.maxRetrying) return false
+      call.retrying = true
+      this.retrying++
+    }
+    call.attempts++
+    if (call.requestIdAt >= 0) call.head[call.requestIdAt] = REPEATED
+    call.state = CALL_HELD
+    if (pause) {
+      const backoff = Math.min(RETRY_FIRST_MS * 2 ** Math.min(call.attempts - 1, 8), RETRY_MAX_MS)
+      call.notBefore = Math.min(now + backoff * (0.5 + Math.random() / 2), call.deadline)
+    } else {
+      call.notBefore = 0
+    }
+    Gate.of(call, this.transmit).pump()
+    return true
+  }
+
+  /** Gives up on a call whose node could not be reached. */
+  private fail(call: Call): void {
+    this.settleError(
+      call,
+      call.uncertain && call.write
+        ? 'UNCERTAIN the connection to the node was lost before its reply, the write may or may not have happened'
+        : 'CLUSTERDOWN The node that serves this slot cannot be reached',
+    )
+  }
+
+  private settleError(call: Call, text: string): void {
+    const bytes = errorBytes(text)
+    call.settle(bytes, 0, bytes.length)
+  }
+
+  private hostOf(call: Call): string {
+    const node = call.slot < 0 ? this.slots.any() : this.slots.owner(call.slot)
+    return node === null ? '127.0.0.1' : splitAddress(node.address).host
+  }
+
+  private node(address: string): UpstreamNode {
+    let node = this.nodes.get(address)
+    if (node === undefined) {
+      const { host, port } = splitAddress(address)
+      const { log } = this.options
+      node = new UpstreamNode(
+        host,
+        port,
+        this.options.link,
+        (up, protocol) => log.info({ node: up.address, protocol }, 'link up'),
+        (down, protocol, reason) => {
+          log.warn({ node: down.address, protocol, reason }, 'link down')
+          this.options.refreshTopology()
+        },
+      )
+      this.nodes.set(address, node)
+    }
+    return node
+  }
+}

@@ -1,0 +1,183 @@
+// Watches which master serves which slot: ioredis looks, the router is told.
+
+import { Cluster, Redis } from 'ioredis'
+import type { Logger } from '../observe/log.ts'
+import { SLOT_COUNT } from '../routing/slots.ts'
+import { splitAddress } from './node.ts'
+
+/** Slots `from` to `to` belong to the master at `address`. */
+export interface ServedRange {
+  from: number
+  to: number
+  address: string
+}
+
+export interface TopologyOptions {
+  /** `host:port` of one or more nodes of a cluster, or of one standalone server. */
+  seeds: readonly string[]
+  username: string | undefined
+  password: string | undefined
+  connectTimeoutMs: number
+  /** How often to look although nothing seems to have changed. */
+  refreshIntervalMs: number
+  log: Logger
+  /** Told the whole map each time it was read. */
+  onTopology: (ranges: readonly ServedRange[]) => void
+  /** Told why there is none yet, as the text of an error reply. */
+  onUnavailable: (error: string) => void
+}
+
+/** What kind of upstream was found. */
+export type UpstreamKind = 'cluster' | 'standalone'
+
+/** A running watch. */
+export interface Topology {
+  /** What was found, once something was. */
+  readonly kind: UpstreamKind | null
+  /** Asks for a fresh look; calls in quick succession become one. */
+  refresh(): void
+  stop(): void
+}
+
+const BACKOFF_FIRST_MS = 100
+const BACKOFF_MAX_MS = 2000
+/** Looks asked for by redirections and lost links are at least this far apart. */
+const REFRESH_SPACING_MS = 100
+
+/** Starts watching; returns at once and keeps trying with backoff until a seed answers. */
+export function watchTopology(options: TopologyOptions): Topology {
+  const { log } = options
+  let kind: UpstreamKind | null = null
+  let cluster: Cluster | null = null
+  let stopped = false
+  let attempt = 0
+  let timer: NodeJS.Timeout | null = null
+  let lastRefresh = 0
+  let refreshTimer: NodeJS.Timeout | null = null
+
+  const search = async (): Promise<void> => {
+    const failures: string[] = []
+    for (const seed of options.seeds) {
+      if (stopped) return
+      try {
+        const found = await identify(seed, options)
+        if (stopped) return
+        kind = found
+        attempt = 0
+        log.info({ seed, kind }, 'upstream found')
+        if (found === 'cluster') watchCluster()
+        else options.onTopology([{ from: 0, to: SLOT_COUNT - 1, address: seed }])
+        return
+      } catch (error) {
+        failures.push(`${seed}: ${(error as Error).message}`)
+      }
+    }
+    const loading = failures.find((text) => text.includes('LOADING'))
+    options.onUnavailable(
+      loading !== undefined
+        ? 'LOADING Redis is loading the dataset in memory'
+        : 'CLUSTERDOWN The upstream Redis cannot be reached',
+    )
+    const pause = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 10), BACKOFF_MAX_MS)
+    if (attempt === 0 || attempt % 10 === 0)
+      log.warn({ failures, attempt }, 'upstream not reachable, will keep trying')
+    attempt++
+    timer = setTimeout(search, pause * (0.5 + Math.random() / 2))
+  }
+
+  const watchCluster = (): void => {
+    const { username, password, connectTimeoutMs, refreshIntervalMs } = options
+    cluster = new Cluster(
+      options.seeds.map((seed) => splitAddress(seed)),
+      {
+        slotsRefreshTimeout: connectTimeoutMs,
+        slotsRefreshInterval: refreshIntervalMs,
+        clusterRetryStrategy: (times: number) => Math.min(BACKOFF_FIRST_MS * times, BACKOFF_MAX_MS),
+        enableReadyCheck: false,
+        redisOptions: {
+          ...(username === undefined ? {} : { username }),
+          ...(password === undefined ? {} : { password }),
+          connectTimeout: connectTimeoutMs,
+          connectionName: 'tq-proxy-topology',
+          autoResendUnfulfilledCommands: false,
+          maxRetriesPerRequest: 0,
+        },
+      },
+    )
+    cluster.on('refresh', () => {
+      const ranges = servedRanges(cluster!.slots)
+      if (ranges.length > 0) options.onTopology(ranges)
+    })
+    cluster.on('error', (error: Error) => log.warn({ reason: error.message }, 'topology watch failed'))
+    cluster.on('node error', (error: Error, address: string) =>
+      log.debug({ node: address, reason: error.message }, 'topology watch: node does not answer'),
+    )
+  }
+
+  const refreshNow = (): void => {
+    refreshTimer = null
+    lastRefresh = performance.now()
+    cluster?.refreshSlotsCache(() => {})
+  }
+
+  void search()
+
+  return {
+    get kind() {
+      return kind
+    },
+    refresh() {
+      if (cluster === null || refreshTimer !== null || stopped) return
+      const wait = lastRefresh + REFRESH_SPACING_MS - performance.now()
+      refreshTimer = setTimeout(refreshNow, Math.max(wait, 0))
+    },
+    stop() {
+      stopped = true
+      if (timer !== null) clearTimeout(timer)
+      if (refreshTimer !== null) clearTimeout(refreshTimer)
+      cluster?.disconnect()
+    },
+  }
+}
+
+/** Whether the server at `seed` is a node of a cluster; rejects where it cannot be asked. */
+async function identify(seed: string, options: TopologyOptions): Promise<UpstreamKind> {
+  const { username, password, connectTimeoutMs } = options
+  const redis = new Redis({
+    ...splitAddress(seed),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    commandTimeout: connectTimeoutMs,
+    retryStrategy: null,
+    enableReadyCheck: false,
+    maxRetriesPerRequest: 0,
+  })
+  let reason: Error | null = null
+  redis.on('error', (error: Error) => {
+    reason = error
+  })
+  try {
+    await redis.connect()
+    const info = await redis.info('cluster')
+    return /cluster_enabled:1/.test(info) ? 'cluster' : 'standalone'
+  } catch (error) {
+    throw reason ?? error
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** ioredis's table (of each slot, the master first) as ranges. */
+function servedRanges(slots: readonly (readonly string[] | undefined)[]): ServedRange[] {
+  const ranges: ServedRange[] = []
+  for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    const address = slots[slot]?.[0]
+    if (address === undefined) continue
+    const last = ranges[ranges.length - 1]
+    if (last !== undefined && last.to === slot - 1 && last.address === address) last.to = slot
+    else ranges.push({ from: slot, to: slot, address })
+  }
+  return ranges
+}
