@@ -14,7 +14,10 @@ quietly() {
   shift
   local status=0
   "$@" >"$log" 2>&1 </dev/null || status=$?
-  if [ $status -ne 0 ]; then tail -n 15 "$log" >&2; fi
+  # npm says the reason first, apt last; what lies between is for the log.
+  if [ $status -ne 0 ]; then
+    if [ "$(wc -l <"$log")" -le 24 ]; then cat "$log" >&2; else head -n 12 "$log" >&2; say '…'; tail -n 8 "$log" >&2; fi
+  fi
   return $status
 }
 
