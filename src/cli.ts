@@ -34,9 +34,9 @@ function addSettings(command: Command, names: readonly string[] = Object.keys(SE
   return command
 }
 
-function shown(value: unknown): string {
+function shown(value: unknown, placeholder: string): string {
   if (value === undefined) return ''
-  if (typeof value === 'number' && value >= 1024 * 64 && value % 1024 === 0) return ` (${size(value)})`
+  if (typeof value === 'number' && placeholder === 'size') return ` (${size(value)})`
   return ` (${typeof value === 'boolean' ? (value ? 'yes' : 'no') : value})`
 }
 
