@@ -2,7 +2,7 @@
 // The program: serve, dev, check.
 
 import { Command, CommanderError, Option } from 'commander'
-import { checkUpstream } from './check.ts'
+import { checkUpstream } from './check-command.ts'
 import {
   type Config,
   ConfigError,
@@ -13,7 +13,7 @@ import {
   size,
   variableOf,
 } from './config.ts'
-import { runDev } from './dev/dev.ts'
+import { runDev } from './dev-command.ts'
 import { openLog } from './observe/log.ts'
 import { StartError, startProxy, VERSION } from './proxy.ts'
 
@@ -27,7 +27,7 @@ function addSettings(command: Command, names: readonly string[] = Object.keys(SE
     const { placeholder, about, default: value } = (SETTINGS as Record<string, Setting>)[name]
     const option = new Option(
       `--${flagOf(name)} <${placeholder}>`,
-      `${about} [${variableOf(name)}]${shown(value)}`,
+      `${about} [${variableOf(name)}]${shown(value, placeholder)}`,
     )
     command.addOption(option)
   }
@@ -43,7 +43,7 @@ function shown(value: unknown, placeholder: string): string {
 /** The settings as the command line, the variables and the file give them; exits with a sentence for each wrong one. */
 function configOf(options: Record<string, unknown>): Config {
   const { config: file, ...flags } = options
-  return file === undefined ? loadConfig(flags) : loadConfig(flags, process.env, String(file))
+  return file === undefined ? loadConfig(flags) : loadConfig(flags, undefined, String(file))
 }
 
 async function serve(options: Record<string, unknown>): Promise<void> {

@@ -61,15 +61,15 @@ function assemble(name: string, source: string, folder: URL): string {
       .map((part) => strip(readHelper(name, part.trim(), folder)))
       .join('\n'),
   )
-  // An error that Redis raises inside pcall comes back as Redis worded it; raised to the top it would carry
-  // the script's name and line. Nothing but a key of the wrong type or a full memory gets there.
+  // An error that Redis raises, such as WRONGTYPE or OOM, is caught as the text that it has outside of scripts;
+  // raised to the top it would carry the script's name and line. Other texts are faults of ours.
   return [
     'local function run(KEYS, ARGV)',
     strip(text),
     'end',
     'local ok, result = pcall(run, KEYS, ARGV)',
-    "if ok or type(result) == 'table' then return result end",
-    "return redis.error_reply('ERR ' .. result)",
+    'if ok then return result end',
+    "return redis.error_reply((string.find(result, '^%u+ ') and '' or 'ERR ') .. result)",
     '',
   ].join('\n')
 }

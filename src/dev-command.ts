@@ -1,9 +1,9 @@
 // The dev command: an embedded cluster with the proxy before it, all gone when the command ends.
 
-import { type Config, ConfigError } from '../config.ts'
-import { openLog } from '../observe/log.ts'
-import { StartError, startProxy } from '../proxy.ts'
-import { startRedisCluster } from './redis-cluster.ts'
+import { type Config, ConfigError } from './config.ts'
+import { startRedisCluster } from './dev/redis-cluster.ts'
+import { openLog } from './observe/log.ts'
+import { StartError, startProxy } from './proxy.ts'
 
 /** The dev command's own options, as the command line gave them. */
 export interface DevOptions {
