@@ -8,17 +8,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { printf '%s\n' "$*" >&2; }
 give_up() { say "$*"; exit 1; }
 
-# Runs a command with its output kept in a log that is only shown when the command fails.
-quietly() {
-  local log=$1
-  shift
-  local status=0
-  "$@" >"$log" 2>&1 </dev/null || status=$?
-  # npm says the reason first, apt last; what lies between is for the log.
-  if [ $status -ne 0 ]; then
-    if [ "$(wc -l <"$log")" -le 24 ]; then cat "$log" >&2; else head -n 12 "$log" >&2; say '…'; tail -n 8 "$log" >&2; fi
-  fi
-  return $status
+# Shows the two ends of a log: npm says its reason first, apt last.
+excerpt() {
+  if [ "$(wc -l <"$1")" -le 24 ]; then cat "$1" >&2; else head -n 12 "$1" >&2; say '…'; tail -n 8 "$1" >&2; fi
 }
 
 lock_digest() { cksum <package-lock.json; }
@@ -47,11 +39,12 @@ install_packages() {
   if ! matches_lock; then
     say 'installing npm packages, one of them a Node of its own (npm ci; usually under a minute)'
     log=$(mktemp)
-    quietly "$log" npm ci --no-audit --no-fund --loglevel=error || status=$?
+    npm ci --no-audit --no-fund --loglevel=error >"$log" 2>&1 </dev/null || status=$?
     if [ $status -ne 0 ]; then
       if grep -qE 'ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ERR_SOCKET_TIMEOUT|ENETUNREACH' "$log"; then
         give_up "npm cannot reach $(npm config get registry 2>/dev/null): check the network or npm's proxy and registry settings, then run this again."
       fi
+      excerpt "$log"
       give_up "npm ci failed, the reason is above (all of it: $log): put it right and run this again."
     fi
     rm -f "$log"
@@ -91,8 +84,8 @@ install_redis() {
   fi
   local -a apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120)
   # An index that cannot be refreshed may still be good enough; the installation is what counts.
-  quietly "$log" "${apt[@]}" update || true
-  quietly "$log" "${apt[@]}" install -y --no-install-recommends redis-server || status=$?
+  "${apt[@]}" update >"$log" 2>&1 </dev/null || true
+  "${apt[@]}" install -y --no-install-recommends redis-server >>"$log" 2>&1 </dev/null || status=$?
   if [ $status -eq 0 ]; then
     # Nor is it to start with the machine.
     "${as_root[@]}" update-rc.d redis-server disable >/dev/null 2>&1 || true
@@ -101,8 +94,13 @@ install_redis() {
     "${as_root[@]}" rm -f $policy
     trap - EXIT
   fi
-  [ $status -eq 0 ] ||
-    give_up "apt-get could not install redis-server, the reason is above (all of it: $log): check the network and the package sources, then run this again."
+  if [ $status -ne 0 ]; then
+    if grep -qE 'Could not (resolve|connect)|Temporary failure|Unable to (connect|locate package)|has no installation candidate|Failed to fetch' "$log"; then
+      give_up 'apt-get cannot get redis-server from its package sources: check the network and /etc/apt/sources.list, then run this again.'
+    fi
+    excerpt "$log"
+    give_up "apt-get could not install redis-server, the reason is above (all of it: $log): put it right and run this again."
+  fi
   rm -f "$log"
 }
 
