@@ -58,6 +58,20 @@ check_node() {
     give_up 'Node 22.18 or newer is needed and the npm package "node" brought none (are install scripts off? npm config get ignore-scripts): install such a Node yourself, then run this again.'
 }
 
+# tap is put together from the plugins .taprc names. Left to itself it notices in its first run, which still
+# goes on with the old set.
+build_tap() {
+  local stamp=node_modules/@tapjs/test/test-built/.plugins log
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cksum <.taprc)" ]; then return; fi
+  log=$(mktemp)
+  if ! tap build >"$log" 2>&1 </dev/null; then
+    excerpt "$log"
+    give_up "tap could not be put together, the reason is above: remove node_modules and run this again."
+  fi
+  rm -f "$log"
+  cksum <.taprc >"$stamp"
+}
+
 install_redis() {
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null && return
 
@@ -106,4 +120,5 @@ install_redis() {
 
 install_packages
 check_node
+build_tap
 install_redis
