@@ -1,0 +1,48 @@
+-- Reads and drops many tickets at once, and finds a user's waiting entries in line order.
+
+-- Per number: { ms, position, ttl, requestId, user }, or false.
+local function readTickets(numbers)
+  local fields, marks, index = {}, {}, {}
+  for i = 1, #numbers do
+    local field, mark = placeOf(numbers[i])
+    marks[i] = { field, mark }
+    if not index[field] then
+      fields[#fields + 1] = field
+      index[field] = #fields
+    end
+  end
+  local found = {}
+  if #fields == 0 then
+    return found
+  end
+  local lines = redis.call('HMGET', tickets, unpack(fields))
+  for i = 1, #numbers do
+    local ticket = { parseTicket(lines[index[marks[i][1]]], marks[i][2]) }
+    found[i] = ticket[1] and ticket
+  end
+  return found
+end
+
+-- Pages, because another user's entries may share the score.
+local function entriesOf(user, limit)
+  local score = userScore(user)
+  local found, offset = {}, 0
+  while #found < limit do
+    local page = redis.call('ZRANGEBYSCORE', users, score, score, 'LIMIT', offset, limit)
+    if #page == 0 then
+      break
+    end
+    local numbers = {}
+    for i = 1, #page do
+      numbers[i] = unpack6(page[i])
+    end
+    local held = readTickets(numbers)
+    for i = 1, #page do
+      if held[i] and held[i][5] == user and #found < limit then
+        found[#found + 1] = { number = numbers[i], ticket = held[i] }
+      end
+    end
+    offset = offset + #page
+  end
+  return found
+end

@@ -1,0 +1,31 @@
+-- Gives a request that the proxy sends again its first result, for at least ten seconds.
+
+-- A request id begins with `1` on the first try, which has nothing to look up, and with `2` on a retry.
+local function replayed()
+  if string.byte(requestId) == 50 then
+    local id = string.sub(requestId, 2)
+    local kept = redis.call('HGET', replay0, id) or redis.call('HGET', replay1, id)
+    return kept and cmsgpack.unpack(kept)
+  end
+end
+
+local function record(result, now)
+  if requestId == '' then
+    return result
+  end
+  local turn = redis.call('HMGET', event, 'replay', 'replay_ends')
+  local current = turn[1] or '0'
+  if tonumber(turn[2] or 0) <= now then
+    current = current == '0' and '1' or '0'
+    local key = current == '0' and replay0 or replay1
+    local ttl = redis.call('PTTL', key)
+    redis.call('UNLINK', key)
+    redis.call('HSET', key, '', '')
+    if ttl > 0 then
+      redis.call('PEXPIRE', key, ttl)
+    end
+    redis.call('HSET', event, 'replay', current, 'replay_ends', string.format('%.0f', now + 10000))
+  end
+  redis.call('HSET', current == '0' and replay0 or replay1, string.sub(requestId, 2), cmsgpack.pack(result))
+  return result
+end
