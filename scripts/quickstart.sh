@@ -61,8 +61,11 @@ if [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json pa
 fi
 
 printf 'starting a Redis Cluster of three masters, and the proxy '
+# In a process group of its own, so that Ctrl-C reaches this script alone, which then stops it once.
+set -m
 node dist/cli.js dev --listen "127.0.0.1:$port" >"$work/log" 2>&1 </dev/null &
 pid=$!
+set +m
 for ((tenths = 0; ; tenths++)); do
   if grep -q "tq-proxy is ready on" "$work/log"; then break; fi
   if ! kill -0 "$pid" 2>/dev/null; then

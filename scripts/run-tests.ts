@@ -1,6 +1,7 @@
 // Runs the tests against one shared cluster and one lone Redis; the last line is `N passed, N failed`.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, globSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startRedis, startRedisCluster } from '../src/dev/redis-cluster.ts'
@@ -22,7 +23,15 @@ function summary(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed${skipped}`
 }
 
-async function main(files: string[]): Promise<boolean> {
+/** Folders stand for the tests in them. A name that stands for nothing is more likely a slip than a wish. */
+function expand(names: string[]): string[] {
+  return names.flatMap((name) => {
+    if (!existsSync(name)) throw new Error(`There is no ${name}: name test files or folders that exist.`)
+    return statSync(name).isDirectory() ? globSync(join(name, '**/*.test.ts')) : [name]
+  })
+}
+
+async function main(names: string[]): Promise<boolean> {
   const stops: (() => Promise<void>)[] = []
   let tap: ChildProcess | undefined
   const failures: string[] = []
@@ -43,6 +52,8 @@ async function main(files: string[]): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => tap?.kill(signal))
 
   try {
+    const files = expand(names)
+    if (names.length > 0 && files.length === 0) throw new Error(`There are no tests in ${names.join(', ')}.`)
     say('starting a Redis Cluster (3 masters, 3 replicas) and a lone Redis for the tests')
     const [cluster, redis] = await Promise.all([
       startRedisCluster({ masters: 3, replicas: 1, nodeTimeoutMs: 5_000 }),
@@ -69,7 +80,7 @@ async function main(files: string[]): Promise<boolean> {
     await parsed
     if (counts.passed + counts.failed === 0) {
       counts.failed++
-      say('No test was run: name files that exist, such as test/dev/redis-cluster.test.ts.')
+      say('No test was run: name test files or folders, such as test/dev, or none for all.')
     } else if (status !== '0' && counts.failed === 0) {
       counts.failed++
       say(`The test runner ended with ${status} although no test failed.`)
