@@ -1,6 +1,9 @@
 // Splits a telnet-style line into words, with the quoting rules of Redis.
 
+/** What may stand between words. */
 const SPACES = new Set([32, 9, 10, 11, 12, 13, 0])
+/** What ends a word; not quite the same in Redis, where a vertical tab or form feed goes on inside one. */
+const ENDS = new Set([32, 9, 10, 13, 0])
 const DOUBLE = 34
 const SINGLE = 39
 const BACKSLASH = 92
@@ -27,7 +30,7 @@ export function splitInline(line: Buffer): Buffer[] | null {
     for (; at < line.length; at++) {
       const byte = line[at]
       if (quote === 0) {
-        if (SPACES.has(byte)) break
+        if (ENDS.has(byte)) break
         if (byte === DOUBLE || byte === SINGLE) quote = byte
         else word.push(byte)
       } else if (byte === quote) {

@@ -306,5 +306,7 @@ export function commandOf(words: readonly (Buffer | string)[]): Request {
 }
 
 function printable(byte: number): string {
+  // Line ends become spaces when the error is written, as in Redis.
+  if (byte === CR || byte === LF) return String.fromCharCode(byte)
   return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
 }
