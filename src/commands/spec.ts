@@ -10,8 +10,10 @@ export interface ValueArg {
    * - `flag`: the keyword alone; ARGV gets `1` or the empty string.
    * - `word`: one of `words`, in any case; ARGV gets it in upper case.
    * - `text`: any bytes up to 1,024 (a setting's value, a glob, a cursor).
+   * - `pass`: a pass as an admission gave it, 1 to 2,048 bytes. Where passes are signed, ARGV gets the random
+   *   part inside, once the signature was checked.
    */
-  readonly type: 'event' | 'id' | 'integer' | 'flag' | 'word' | 'text'
+  readonly type: 'event' | 'id' | 'integer' | 'flag' | 'word' | 'text' | 'pass'
   /** The option's name on the wire, upper case, any case accepted: `DEDUPE` in `DEDUPE key`. */
   readonly keyword?: string
   readonly optional?: true
@@ -69,13 +71,32 @@ export const EVENT_KEYS = [
 
 export type EventKey = (typeof EVENT_KEYS)[number]
 
+/**
+ * An ARGV place that the proxy fills by itself.
+ *
+ * - `seed`: 22 unguessable characters, the same over the retries of one call. A pass is a digest of it and the
+ *   token (`redis.sha1hex(seed .. token)`), so one seed serves any number of admissions.
+ * - `signed`: `1` where passes are signed by the proxy, else empty. The script then tells what has to be signed:
+ *   TQ.ENTER adds the user behind the fixed places of an ADMITTED reply, and the proxy takes it away again.
+ * - `layout`: the journal that a new event gets: `event`, `user` or `none`.
+ */
+export type Extra = 'seed' | 'signed' | 'layout'
+
 /** How a TQ command is carried out. */
 export type Execution =
   /**
-   * EVALSHA of `lua/<script>.lua`. ARGV: the request id first where the flags say `write`, then every place
-   * of `args` in order (the event left out, an absent one as the empty string), a `multiple` place last.
+   * EVALSHA of `lua/<script>.lua`. ARGV: the request id first where the flags say `write`, then `extras`, then
+   * every place of `args` in order (the event left out, an absent one as the empty string), a `multiple` place
+   * last. With `userStream` the last of KEYS is the stream `stream:event:{event}:user:<user>` of the argument
+   * `user`; it need not exist, and only events with the journal `user` write to it.
    */
-  | { readonly by: 'script'; readonly script: string; readonly keys: readonly EventKey[] }
+  | {
+      readonly by: 'script'
+      readonly script: string
+      readonly keys: readonly EventKey[]
+      readonly extras?: readonly Extra[]
+      readonly userStream?: true
+    }
   /** One plain Redis command on one of the event's keys, followed by the arguments after the event. */
   | { readonly by: 'command'; readonly command: string; readonly key: EventKey }
   /** Answered by the proxy itself. */

@@ -6,6 +6,8 @@ import type { Arg, OneOfArg, TqSpec, ValueArg } from './spec.ts'
 
 /** Longest id in bytes: event, user, token, seat, dedupe key, section. */
 export const MAX_ID_BYTES = 256
+/** Longest pass in bytes; a signed one has a few hundred. */
+const MAX_PASS_BYTES = 2048
 /** Longest other text in bytes. */
 const MAX_TEXT_BYTES = 1024
 /** Most values behind a keyword such as SEATS; a script's loops have this bound. */
@@ -55,9 +57,9 @@ export interface Syntax {
   places: number
 }
 
-/** The names of the ARGV places of a command, in order, without the request id. */
+/** The names of the ARGV places of a command, in order, without the request id: `extras` first. */
 export function placeNames(spec: TqSpec): string[] {
-  const names: string[] = []
+  const names: string[] = spec.execution.by === 'script' ? [...(spec.execution.extras ?? [])] : []
   let last: string[] = []
   const visit = (arg: Arg): void => {
     if (arg.type === 'block' && arg.multiple) last = arg.of.map((of) => of.name)
@@ -217,6 +219,11 @@ function readValue(arg: ValueArg, request: Request, index: number): Place {
     case 'id':
       if (length === 0) return `ERR ${arg.name} is empty, it must have 1 to ${MAX_ID_BYTES} bytes`
       if (length > MAX_ID_BYTES) return `ERR ${arg.name} is too long, at most ${MAX_ID_BYTES} bytes`
+      return rangeOf(request, index)
+    case 'pass':
+      if (length === 0 || length > MAX_PASS_BYTES) {
+        return `ERR ${arg.name} must have 1 to ${MAX_PASS_BYTES} bytes`
+      }
       return rangeOf(request, index)
     case 'text':
       if (length > MAX_TEXT_BYTES) return `ERR ${arg.name} is too long, at most ${MAX_TEXT_BYTES} bytes`
