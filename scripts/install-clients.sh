@@ -45,9 +45,15 @@ install_redis_py() {
 install_go_redis() {
   local program=$PWD/.cache/go-redis-check
   command -v go >/dev/null || missing 'go is not on this machine'
+  # Another Go is not to be downloaded on the side.
+  export GOTOOLCHAIN=local
+  local wanted found
+  wanted=$(sed -n 's/^go //p' test/clients/go/go.mod)
+  found=$(go version | sed -E 's/^go version go([0-9.]+).*/\1/')
+  [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
+    missing "go on this machine is $found, go-redis 9 needs $wanted"
   mkdir -p .cache
-  # The module asks for no newer Go than it needs; none is to be downloaded on the side.
-  GOTOOLCHAIN=local quietly go build -C test/clients/go -o "$program" .
+  (cd test/clients/go && quietly go build -o "$program" .)
   printf '%s\n' "$program"
 }
 
