@@ -35,7 +35,7 @@ function addSettings(command: Command, names: readonly string[] = Object.keys(SE
 }
 
 function shown(value: unknown, placeholder: string): string {
-  if (value === undefined) return ''
+  if (value === undefined || value === null) return ''
   if (typeof value === 'number' && placeholder === 'size') return ` (${size(value)})`
   return ` (${typeof value === 'boolean' ? (value ? 'yes' : 'no') : value})`
 }

@@ -78,6 +78,20 @@ const optionalText: Kind<string | undefined> = {
   placeholder: 'text',
 }
 
+const rollout: Kind<number | null> = {
+  schema: z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,3}$/)
+        .transform(Number),
+    ])
+    .pipe(z.int().min(0).max(100)),
+  allowed: 'a whole number from 0 to 100',
+  placeholder: 'percent',
+}
+
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:,]+):(\d{1,5})$/
 
 function isAddress(value: string): boolean {
@@ -141,6 +155,21 @@ export const SETTINGS = {
     text('1 to 64 bytes without braces or spaces', 'text', /^[^\s{}]{1,64}$/),
     'tq:',
     'What the keys of every event begin with; all proxies of one upstream need the same.',
+  ),
+  passKeys: setting(
+    optionalText,
+    undefined,
+    'A JWK Set file; with one, passes are signed (JWS) by its first key and verified by all. Without, they are random.',
+  ),
+  journalDefault: setting(
+    oneOf(['event', 'user', 'none']),
+    'event',
+    'The journal of new events: one stream, the gateway’s stream per user besides, or none.',
+  ),
+  streamsRollout: setting(
+    rollout,
+    null,
+    'Percent of new events, chosen by a hash of their id, that get the journal; the others get none. All, if not set.',
   ),
   maxClients: setting(integer(1, 1_000_000), 10_000, 'Client connections at the same time.'),
   maxPipelineDepth: setting(

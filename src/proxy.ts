@@ -5,14 +5,17 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Session } from './client/session.ts'
 import { type CommandInfo, readCommandReply } from './commands/command-info.ts'
+import { EventRoutes } from './commands/event-routes.ts'
 import type { Environment } from './commands/local/environment.ts'
 import { createPlanner } from './commands/planner.ts'
 import type { TqSpec } from './commands/spec.ts'
 import { buildTable } from './commands/table.ts'
-import { EventRoutes, TqCommand } from './commands/tq-command.ts'
+import { TqCommand } from './commands/tq-command.ts'
+import type { PassSigner } from './commands/tq-passes.ts'
 import { loadTqSpecs } from './commands/tq-specs.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './observe/log.ts'
+import { keySlot } from './routing/slots.ts'
 import { ask } from './upstream/inquiry.ts'
 import { splitAddress } from './upstream/node.ts'
 import { Router } from './upstream/router.ts'
@@ -52,8 +55,15 @@ export class StartError extends Error {}
 export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   const specs = await loadTqSpecs()
   const scripts = loadScripts()
-  const routes = new EventRoutes(config.keyPrefix)
-  const tqCommands = [...specs.values()].map((spec) => new TqCommand(spec, scripts, routes))
+  const signer = config.passKeys === undefined ? null : await openKeys(config.passKeys)
+  const registry = Buffer.from(`${config.keyPrefix}events`)
+  const routes = new EventRoutes(config.keyPrefix, config, (event) => {
+    // Only TQ.EVENTS reads the registry, so a name that is missing there for a while does no harm.
+    ask(router, ['SADD', registry, event], keySlot(registry)).catch((error: Error) =>
+      log.debug({ reason: error.message }, 'an event could not be registered'),
+    )
+  })
+  const tqCommands = [...specs.values()].map((spec) => new TqCommand(spec, scripts, routes, signer))
   let table = buildTable(null, tqCommands)
   let redisVersion = '7.0.0'
   let ready = false
@@ -103,6 +113,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       return router.depth
     },
     totals,
+    registry,
     specs: specs as ReadonlyMap<string, TqSpec>,
     sessions: () => sessions,
     needsPassword: password !== null,
@@ -236,6 +247,15 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       topology?.stop()
       router.close()
     },
+  }
+}
+
+async function openKeys(file: string): Promise<PassSigner> {
+  try {
+    const { openPassKeys } = await import('./passes.ts')
+    return await openPassKeys(file)
+  } catch (error) {
+    throw new StartError((error as Error).message)
   }
 }
 

@@ -29,7 +29,7 @@ export class ReplySlot extends Call {
   replyEnd = 0
   pieces: Buffer[] | null = null
   /** Makes the client's reply of the node's. */
-  rewrite: ((frame: Buffer) => Buffer) | null = null
+  rewrite: ((frame: Buffer) => Buffer | Promise<Buffer>) | null = null
   /** The connection ends after this reply. */
   closes = false
 
@@ -71,7 +71,13 @@ export class ReplySlot extends Call {
   }
 
   private deliverRewritten(frame: Buffer): void {
-    const reply = this.rewrite!(frame)
-    this.client.take(this, reply, 0, reply.length)
+    const rewritten = this.rewrite!(frame)
+    if (Buffer.isBuffer(rewritten)) this.client.take(this, rewritten, 0, rewritten.length)
+    else {
+      rewritten.then(
+        (reply) => this.client.take(this, reply, 0, reply.length),
+        (error: Error) => this.client.breakOff(`the reply could not be made: ${error.message}`),
+      )
+    }
   }
 }

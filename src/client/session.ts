@@ -1,7 +1,7 @@
 // One client connection: requests in, replies out in the same order, within limits.
 
 import type { Socket } from 'node:net'
-import { PLAN_ANSWER, type Plan } from '../commands/plan.ts'
+import { PLAN_ANSWER, PLAN_LATER, type Plan } from '../commands/plan.ts'
 import type { Planner } from '../commands/planner.ts'
 import type { SessionState } from '../commands/session-state.ts'
 import type { Logger } from '../observe/log.ts'
@@ -26,6 +26,9 @@ export interface SessionLimits extends RequestLimits {
 /** Where a session sends what is not answered here. */
 export interface Dispatcher extends CallRouter {
   dispatch(call: Call): void
+  /** Keeps the place of a call that is not ready to be sent; `release` sends it. */
+  reserve(call: Call): void
+  release(call: Call): void
 }
 
 export interface SessionOptions {
@@ -235,29 +238,37 @@ export class Session implements SessionState, ReplyTarget {
   }
 
   private forward(request: Request, plan: Plan): void {
-    const { wire } = plan
-    const slot =
-      wire === null
-        ? new ReplySlot(
-            this,
-            this.router,
-            request.head,
-            request.start,
-            request.end,
-            request.rest,
-            plan.slot,
-            this.protocol,
-            plan.write,
-          )
-        : new ReplySlot(this, this.router, wire, 0, wire.length, null, plan.slot, this.protocol, plan.write)
-    slot.rewrite = plan.rewrite
-    if (plan.requestIdAt >= 0) {
-      slot.requestIdAt = plan.requestIdAt
-      slot.repeatable = true
-    }
-    slot.script = plan.script
+    const slot = new ReplySlot(
+      this,
+      this.router,
+      request.head,
+      request.start,
+      request.end,
+      request.rest,
+      plan.slot,
+      this.protocol,
+      plan.write,
+    )
     this.append(slot)
+    if (plan.kind === PLAN_LATER) {
+      this.router.reserve(slot)
+      plan.later!.then(
+        (ready) => this.sendReserved(slot, ready),
+        (error: Error) => this.breakOff(`a plan could not be made: ${error.message}`),
+      )
+      return
+    }
+    load(slot, plan)
     this.router.dispatch(slot)
+  }
+
+  private sendReserved(slot: ReplySlot, plan: Plan): void {
+    if (plan.kind === PLAN_ANSWER) {
+      slot.settle(plan.answer, 0, plan.answer.length)
+      return
+    }
+    load(slot, plan)
+    this.router.release(slot)
   }
 
   private append(slot: ReplySlot): void {
@@ -349,3 +360,20 @@ export class Session implements SessionState, ReplyTarget {
 }
 
 const LINGER_MS = 5000
+
+/** Gives a slot what its plan says beyond the request's own bytes. */
+function load(slot: ReplySlot, plan: Plan): void {
+  const { wire } = plan
+  if (wire !== null) {
+    slot.head = wire
+    slot.start = 0
+    slot.end = wire.length
+    slot.rest = null
+  }
+  slot.rewrite = plan.rewrite
+  slot.script = plan.script
+  if (plan.requestIdAt >= 0) {
+    slot.requestIdAt = plan.requestIdAt
+    slot.repeatable = true
+  }
+}

@@ -9,12 +9,15 @@ export const PLAN_ANSWER = 0
 /** Sent on: the request's own bytes, or `wire`. */
 export const PLAN_RELAY = 1
 
+/** The plan is still being made; the command keeps its place meanwhile. */
+export const PLAN_LATER = 2
+
 /** Makes the client's reply of the node's. Gets one whole frame; only called for replies that are no errors. */
-export type Rewrite = (frame: Buffer) => Buffer
+export type Rewrite = (frame: Buffer) => Buffer | Promise<Buffer>
 
 /** A plan. All have the same fields, so that the code that reads them stays fast. */
 export interface Plan {
-  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY
+  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY | typeof PLAN_LATER
   /** PLAN_ANSWER: the reply. Empty: none is due. */
   answer: Buffer
   /** PLAN_ANSWER: whether the connection ends after it. */
@@ -30,6 +33,8 @@ export interface Plan {
   /** PLAN_RELAY: where in `wire` the request id begins, -1 for none. With one, a retry is harmless. */
   requestIdAt: number
   rewrite: Rewrite | null
+  /** PLAN_LATER: the plan to come, an answer or a relay to the same slot. */
+  later: Promise<Plan> | null
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -46,6 +51,7 @@ export function answerBytes(answer: Buffer, close = false): Plan {
     script: null,
     requestIdAt: -1,
     rewrite: null,
+    later: null,
   }
 }
 
@@ -71,6 +77,7 @@ export function relay(slot: number, write: boolean): Plan {
     script: null,
     requestIdAt: -1,
     rewrite: null,
+    later: null,
   }
 }
 
@@ -92,6 +99,7 @@ export function relayWire(
     script,
     requestIdAt,
     rewrite: null,
+    later: null,
   }
 }
 
@@ -107,5 +115,11 @@ export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Pl
     script: null,
     requestIdAt: -1,
     rewrite,
+    later: null,
   }
+}
+
+/** Keeps the command's place, in its client's order and before its later commands for the slot. */
+export function planLater(slot: number, write: boolean, later: Promise<Plan>): Plan {
+  return { ...relay(slot, write), kind: PLAN_LATER, later }
 }

@@ -71,7 +71,7 @@ export function createPlanner(options: PlannerOptions): Planner {
         case BY_KEYS:
           return planKeys(entry, request)
         case TQ:
-          return entry.tq!.plan(request)
+          return entry.tq!.plan(request, session)
         case LOCAL:
           return planLocal(entry.local!, entry.name, request, session)
         case ANY_MASTER:

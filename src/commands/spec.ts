@@ -27,6 +27,8 @@ export interface ValueArg {
   /** An integer is multiplied by this before it goes to ARGV (EX seconds become milliseconds). */
   readonly scale?: number
   readonly words?: readonly string[]
+  /** The key where an optional `key` is not given; `*` stands for the event. */
+  readonly fallback?: string
   /** The ARGV place to fill where it is not `name`: alternatives such as EX and PX share one. */
   readonly place?: string
 }

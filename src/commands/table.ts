@@ -5,6 +5,7 @@ import { clientCommands } from './local/client.ts'
 import { commandCommands } from './local/command.ts'
 import { connectionCommands } from './local/connection.ts'
 import type { LocalCommand } from './local/environment.ts'
+import { eventsCommands } from './local/events.ts'
 import { helpCommands } from './local/help.ts'
 import { infoCommands } from './local/info.ts'
 import { NameTable } from './name-table.ts'
@@ -90,6 +91,7 @@ const LOCALS = new Map([
   ...infoCommands,
   ...commandCommands,
   ...helpCommands,
+  ...eventsCommands,
 ])
 
 /**

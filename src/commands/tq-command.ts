@@ -2,114 +2,83 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Request } from '../resp/request.ts'
-import { keySlot } from '../routing/slots.ts'
 import type { Script } from '../upstream/scripts.ts'
-import { type Plan, refuse, relayWire } from './plan.ts'
-import type { EventKey, TqSpec } from './spec.ts'
-import { compileSyntax, MAX_ID_BYTES, type Place, parseArguments, type Syntax } from './tq-arguments.ts'
+import { bulk, type EventRoute, type EventRoutes } from './event-routes.ts'
+import { type Plan, planLater, refuse, relayWire } from './plan.ts'
+import type { SessionState } from './session-state.ts'
+import type { EventKey, Extra, TqSpec } from './spec.ts'
+import { compileSyntax, type Place, parseArguments, placeNames, type Syntax } from './tq-arguments.ts'
+import { looksSigned, type PassSigner, signReply } from './tq-passes.ts'
 
 const BAD_EVENT = 'BADEVENT event ids have 1 to 256 bytes and no braces or control characters'
-
-/** Events whose keys are kept ready; the oldest goes when there are more. */
-const EVENTS_KEPT = 4096
-
-/** An event's route and keys as bytes, made once. */
-interface EventRoute {
-  slot: number
-  event: Buffer
-  /** The keys of each list of key names, as bulk strings. */
-  keys: Map<readonly EventKey[], Buffer>
-}
-
-/** The keys of events, ready to be sent. */
-export class EventRoutes {
-  private readonly prefix: string
-  private readonly routes = new Map<string, EventRoute>()
-
-  /** @param prefix what every key begins with, before the event's braces: `tq:`. */
-  constructor(prefix: string) {
-    this.prefix = prefix
-  }
-
-  /** The route of the event named by argument `index`; null where no event may be called so. */
-  find(request: Request, index: number): EventRoute | null {
-    const length = request.argLength(index)
-    if (length === 0 || length > MAX_ID_BYTES) return null
-    const name = request.text(index)
-    const known = this.routes.get(name)
-    if (known !== undefined) return known
-    const event = Buffer.from(request.arg(index))
-    for (const byte of event) if (byte < 32 || byte === 127 || byte === 123 || byte === 125) return null
-    const route: EventRoute = { slot: keySlot(event), event, keys: new Map() }
-    if (this.routes.size >= EVENTS_KEPT) {
-      for (const oldest of this.routes.keys()) {
-        this.routes.delete(oldest)
-        break
-      }
-    }
-    this.routes.set(name, route)
-    return route
-  }
-
-  /** The bulk strings of the event's keys with these names. The list itself is the cache's key. */
-  keysOf(route: EventRoute, names: readonly EventKey[]): Buffer {
-    let bytes = route.keys.get(names)
-    if (bytes === undefined) {
-      const prefix = Buffer.from(`${this.prefix}{`)
-      bytes = Buffer.concat(
-        names.map((name) => bulk(Buffer.concat([prefix, route.event, Buffer.from(`}:${name}`)]))),
-      )
-      route.keys.set(names, bytes)
-    }
-    return bytes
-  }
-}
 
 /** First byte of the id of a request that was never sent before. */
 const FIRST_ATTEMPT = '1'
 /** Tells this proxy's request ids from those of others. */
 const PROXY_ID = randomBytes(6).toString('base64url')
 const EMPTY_BULK = Buffer.from('$0\r\n\r\n')
+/** 16 random bytes: as hard to guess as a key. */
+const SEED_BYTES = 16
+/** A pass that no script knows: what a forged one is taken for. */
+const NO_PASS = '-'
 let requestCount = 0
 
 /** One TQ.* command, ready to plan requests. */
 export class TqCommand {
   readonly spec: TqSpec
   readonly syntax: Syntax
+  private readonly routes: EventRoutes
+  private readonly signer: PassSigner | null
   /** What precedes the keys on the wire, without the count of arguments. */
   private readonly opening: Buffer
-  private readonly script: Script | null
+  private readonly script: Script | null = null
   private readonly write: boolean
-  private readonly routes: EventRoutes
-  private readonly keys: readonly EventKey[]
+  private readonly keys: readonly EventKey[] = []
+  private readonly extras: readonly Extra[] = []
+  private readonly userStream: boolean = false
+  /** Which places are a pass, a user and a token; -1: there is none. */
+  private readonly passPlace: number
+  private readonly userPlace: number
+  private readonly tokenPlace: number
 
   /** @throws where the specification names a script that is not there. */
-  constructor(spec: TqSpec, scripts: ReadonlyMap<string, Script>, routes: EventRoutes) {
+  constructor(
+    spec: TqSpec,
+    scripts: ReadonlyMap<string, Script>,
+    routes: EventRoutes,
+    signer: PassSigner | null,
+  ) {
     const { execution } = spec
     this.spec = spec
     this.syntax = compileSyntax(spec)
     this.routes = routes
+    this.signer = signer
     this.write = spec.flags.includes('write')
-    this.script = null
-    this.keys = []
     this.opening = Buffer.alloc(0)
     if (execution.by === 'script') {
       const script = scripts.get(execution.script)
       if (script === undefined) throw new Error(`${spec.name}: there is no script ${execution.script}`)
       this.script = script
       this.keys = execution.keys
+      this.extras = execution.extras ?? []
+      this.userStream = execution.userStream === true
+      const keyCount = this.keys.length + (this.userStream ? 1 : 0)
       this.opening = Buffer.concat(
-        ['EVALSHA', script.sha, String(execution.keys.length)].map((word) => bulk(Buffer.from(word))),
+        ['EVALSHA', script.sha, String(keyCount)].map((word) => bulk(Buffer.from(word))),
       )
     } else if (execution.by === 'command') {
       this.keys = [execution.key]
       this.opening = bulk(Buffer.from(execution.command))
     }
+    const names = placeNames(spec).slice(this.extras.length)
+    this.passPlace = names.indexOf('pass')
+    this.userPlace = names.indexOf('user')
+    this.tokenPlace = names.indexOf('token')
   }
 
   /** Plans a request of this command. */
-  plan(request: Request): Plan {
-    const { spec, script } = this
+  plan(request: Request, session: SessionState): Plan {
+    const { spec } = this
     if (spec.arity > 0 ? request.argc !== spec.arity : request.argc < -spec.arity) {
       return refuse(`ERR wrong number of arguments for '${spec.name.toLowerCase()}' command`)
     }
@@ -117,32 +86,93 @@ export class TqCommand {
     if (route === null) return refuse(BAD_EVENT)
     const places = parseArguments(this.syntax, request)
     if (typeof places === 'string') return refuse(places)
+    if (this.write) this.routes.touch(route)
+    const plan = (): Plan => {
+      const relayed = this.planWire(request, route, places)
+      if (this.signer !== null && this.extras.includes('signed')) {
+        const { signer, tokenPlace } = this
+        const token = tokenPlace < 0 ? null : textOf(places[tokenPlace], request)
+        const { protocol } = session
+        relayed.rewrite = (frame) => signReply(frame, route.event.toString(), token, signer, protocol)
+      }
+      return relayed
+    }
+    if (this.signer === null || this.passPlace < 0) return plan()
+    const pass = textOf(places[this.passPlace], request)
+    if (!looksSigned(pass)) return plan()
+    const open = async (): Promise<Plan> => {
+      const inside = await this.signer!.open(pass, route.event.toString())
+      const opened = [...places]
+      opened[this.passPlace] = inside ?? NO_PASS
+      return this.planWire(request, route, opened)
+    }
+    return planLater(route.slot, this.write, open())
+  }
+
+  private planWire(request: Request, route: EventRoute, places: readonly Place[]): Plan {
+    const { script } = this
     const withId = script !== null && this.write
-    const keys = this.routes.keysOf(route, this.keys)
-    const words = (script === null ? 1 : 3) + this.keys.length + (withId ? 1 : 0) + places.length
+    let keys = this.routes.keysOf(route, this.keys)
+    if (this.userStream) keys = Buffer.concat([keys, this.streamKey(route, places, request)])
+    const words =
+      (script === null ? 1 : 3) +
+      this.keys.length +
+      (this.userStream ? 1 : 0) +
+      (withId ? 1 : 0) +
+      this.extras.length +
+      places.length
     const count = `*${words}\r\n`
     const id = withId ? requestId() : ''
-    let length = count.length + this.opening.length + keys.length + id.length
+    let ours = id
+    for (const extra of this.extras) ours += this.extraBulk(extra, route)
+    let length = count.length + this.opening.length + keys.length + ours.length
     for (const place of places) length += placeLength(place)
     const wire = Buffer.allocUnsafe(length)
     let at = wire.write(count, 0, 'latin1')
     at += this.opening.copy(wire, at)
     at += keys.copy(wire, at)
-    let requestIdAt = -1
-    if (withId) {
-      requestIdAt = at + id.indexOf('\n') + 1
-      at += wire.write(id, at, 'latin1')
-    }
-    at = writePlaces(places, request, wire, at)
+    const requestIdAt = withId ? at + id.indexOf('\n') + 1 : -1
+    at += wire.write(ours, at, 'latin1')
+    writePlaces(places, request, wire, at)
     return relayWire(route.slot, this.write, wire, script, requestIdAt)
+  }
+
+  private extraBulk(extra: Extra, route: EventRoute): string {
+    if (extra === 'layout') return bulkText(route.layout)
+    if (extra === 'signed') return bulkText(this.signer === null ? '' : '1')
+    return bulkText(randomBytes(SEED_BYTES).toString('base64url'))
+  }
+
+  /** The gateway's key of a user's stream. */
+  private streamKey(route: EventRoute, places: readonly Place[], request: Request): Buffer {
+    const user = places[this.userPlace]
+    const bytes =
+      typeof user === 'string'
+        ? Buffer.from(user)
+        : request.head.subarray(contentStart(user, request), user.to - 2)
+    return bulk(Buffer.concat([Buffer.from('stream:event:{'), route.event, Buffer.from('}:user:'), bytes]))
   }
 }
 
 /** A fresh request id as a bulk string; at most 20 bytes behind the mark of the attempt. */
 function requestId(): string {
   requestCount = (requestCount + 1) % Number.MAX_SAFE_INTEGER
-  const id = `${FIRST_ATTEMPT}${PROXY_ID}${requestCount.toString(36)}`
-  return `$${id.length}\r\n${id}\r\n`
+  return bulkText(`${FIRST_ATTEMPT}${PROXY_ID}${requestCount.toString(36)}`)
+}
+
+/** ASCII text of ours as a bulk string. */
+function bulkText(text: string): string {
+  return `$${text.length}\r\n${text}\r\n`
+}
+
+/** Where a place's bytes begin, behind the line with their length. */
+function contentStart(place: { from: number; to: number }, request: Request): number {
+  return request.head.indexOf(10, place.from) + 1
+}
+
+function textOf(place: Place, request: Request): string {
+  if (typeof place === 'string') return place
+  return request.head.toString('utf8', contentStart(place, request), place.to - 2)
 }
 
 function placeLength(place: Place): number {
@@ -152,13 +182,12 @@ function placeLength(place: Place): number {
   return place.length + String(place.length).length + 5
 }
 
-function writePlaces(places: readonly Place[], request: Request, wire: Buffer, from: number): number {
+function writePlaces(places: readonly Place[], request: Request, wire: Buffer, from: number): void {
   let at = from
   for (let i = 0; i < places.length; i++) {
     const place = places[i]
     if (typeof place === 'string') {
-      if (place === '') at += EMPTY_BULK.copy(wire, at)
-      else at += wire.write(`$${place.length}\r\n${place}\r\n`, at, 'latin1')
+      at += place === '' ? EMPTY_BULK.copy(wire, at) : wire.write(bulkText(place), at, 'latin1')
       continue
     }
     // Values that stand side by side in the request are copied together.
@@ -169,9 +198,4 @@ function writePlaces(places: readonly Place[], request: Request, wire: Buffer, f
     }
     at += request.head.copy(wire, at, place.from, to)
   }
-  return at
-}
-
-function bulk(bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')])
 }

@@ -55,6 +55,8 @@ export class Gate {
         continue
       }
       if (head.state === CALL_SENT) break
+      // Not ready to be sent at all yet; whoever makes it ready pumps again.
+      if (head.notBefore === Number.POSITIVE_INFINITY) break
       const wait = head.notBefore - performance.now()
       if (wait > 0) {
         this.timer ??= setTimeout(() => {

@@ -73,6 +73,18 @@ export class Router implements CallRouter {
     else this.send(call)
   }
 
+  /** Keeps the place of a call that is not ready to be sent, before its client's later ones for the slot. */
+  reserve(call: Call): void {
+    call.notBefore = Number.POSITIVE_INFINITY
+    Gate.of(call, this.transmit).pump()
+  }
+
+  /** Sends a call whose place was reserved. */
+  release(call: Call): void {
+    call.notBefore = 0
+    Gate.of(call, this.transmit).pump()
+  }
+
   /** Replaces the slot map; nodes that serve nothing any more are closed, and what they owe is sent elsewhere. */
   applyTopology(ranges: readonly { from: number; to: number; address: string }[]): void {
     const used = new Set<UpstreamNode>()

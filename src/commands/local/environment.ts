@@ -22,6 +22,8 @@ export interface Environment {
   /** Commands that are out at some node. */
   readonly inFlight: number
   readonly totals: { readonly connections: number; readonly commands: number; readonly refused: number }
+  /** The key of the set of all events' names. */
+  readonly registry: Buffer
   readonly specs: ReadonlyMap<string, TqSpec>
   sessions(): Iterable<SessionState>
   /** Whether clients have to authenticate. */

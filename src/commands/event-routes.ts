@@ -1,0 +1,114 @@
+// Knows of each event its slot, its keys as bytes, and the journal it gets when it is new.
+
+import { createHash } from 'node:crypto'
+import type { Request } from '../resp/request.ts'
+import { keySlot } from '../routing/slots.ts'
+import type { EventKey } from './spec.ts'
+import { MAX_ID_BYTES } from './tq-arguments.ts'
+
+/** The journal of an event: one stream, the gateway's stream per user besides, or none. */
+export type JournalLayout = 'event' | 'user' | 'none'
+
+/** Which journal new events get. */
+export interface LayoutChoice {
+  /** The layout of events that have a journal. */
+  journalDefault: JournalLayout
+  /** Percent of events that get it, the rest having none; null: all. */
+  streamsRollout: number | null
+}
+
+/** An event's route and keys as bytes, made once. */
+export interface EventRoute {
+  slot: number
+  /** The event's id, one character a byte. */
+  name: string
+  event: Buffer
+  layout: JournalLayout
+  /** When its name was last written to the registry, as performance.now(); -Infinity: never. */
+  announcedAt: number
+  /** The keys of each list of key names, as bulk strings. */
+  keys: Map<readonly EventKey[], Buffer>
+}
+
+/** Events that are kept ready; the oldest goes when there are more. */
+const EVENTS_KEPT = 4096
+/** The registry may have lost a name meanwhile: a flush, a failover, an event that was purged and came back. */
+const ANNOUNCE_AGAIN_MS = 600_000
+
+/** The routes of events. */
+export class EventRoutes {
+  private readonly prefix: string
+  private readonly choice: LayoutChoice
+  private readonly announce: (event: Buffer) => void
+  private readonly routes = new Map<string, EventRoute>()
+
+  /**
+   * @param prefix what every key begins with, before the event's braces: `tq:`
+   * @param announce called when an event is first written to, for the registry that TQ.EVENTS reads
+   */
+  constructor(prefix: string, choice: LayoutChoice, announce: (event: Buffer) => void) {
+    this.prefix = prefix
+    this.choice = choice
+    this.announce = announce
+  }
+
+  /** The route of the event named by argument `index`; null where no event may be called so. */
+  find(request: Request, index: number): EventRoute | null {
+    const length = request.argLength(index)
+    if (length === 0 || length > MAX_ID_BYTES) return null
+    const name = request.text(index)
+    const known = this.routes.get(name)
+    if (known !== undefined) return known
+    const event = Buffer.from(request.arg(index))
+    for (const byte of event) if (byte < 32 || byte === 127 || byte === 123 || byte === 125) return null
+    const route: EventRoute = {
+      slot: keySlot(event),
+      name,
+      event,
+      layout: layoutOf(event, this.choice),
+      announcedAt: Number.NEGATIVE_INFINITY,
+      keys: new Map(),
+    }
+    if (this.routes.size >= EVENTS_KEPT) {
+      for (const oldest of this.routes.keys()) {
+        this.routes.delete(oldest)
+        break
+      }
+    }
+    this.routes.set(name, route)
+    return route
+  }
+
+  /** The bulk strings of the event's keys with these names. The list itself is the cache's key. */
+  keysOf(route: EventRoute, names: readonly EventKey[]): Buffer {
+    let bytes = route.keys.get(names)
+    if (bytes === undefined) {
+      const prefix = Buffer.from(`${this.prefix}{`)
+      bytes = Buffer.concat(
+        names.map((name) => bulk(Buffer.concat([prefix, route.event, Buffer.from(`}:${name}`)]))),
+      )
+      route.keys.set(names, bytes)
+    }
+    return bytes
+  }
+
+  /** Notes that the event is being written to. */
+  touch(route: EventRoute): void {
+    const now = performance.now()
+    if (now - route.announcedAt < ANNOUNCE_AGAIN_MS) return
+    route.announcedAt = now
+    this.announce(route.event)
+  }
+}
+
+/** The same answer on every proxy with the same settings, so that one event never mixes layouts. */
+function layoutOf(event: Buffer, { journalDefault, streamsRollout }: LayoutChoice): JournalLayout {
+  if (streamsRollout === null) return journalDefault
+  const share = createHash('sha1').update(event).digest().readUInt32BE(0) % 100
+  return share < streamsRollout ? journalDefault : 'none'
+}
+
+/** Bytes as a bulk string. */
+export function bulk(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')])
+}
