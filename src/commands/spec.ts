@@ -126,4 +126,9 @@ export interface TqSpec {
   readonly errors: readonly { readonly error: string; readonly when: string }[]
   /** Rules a caller should know: a few sentences. */
   readonly notes?: readonly string[]
+  /**
+   * A session for the docs, as typed into redis-cli on an empty server; its replies are real ones. A line that
+   * begins with `#` is a remark, `# sleep 1.5` besides waits so many seconds.
+   */
+  readonly example?: readonly string[]
 }
