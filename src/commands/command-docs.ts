@@ -1,7 +1,6 @@
 // Describes TQ.* commands in the forms of COMMAND INFO, COMMAND DOCS and TQ.HELP.
 
 import type { Reply } from '../resp/encode.ts'
-import { Simple } from '../resp/encode.ts'
 import type { Arg, TqSpec } from './spec.ts'
 
 /** The syntax as one line, without the command's name: `event user token [DEDUPE key]`. */
@@ -35,9 +34,9 @@ export function commandInfo(spec: TqSpec): Reply {
     event ? 1 : 0,
     event ? 1 : 0,
     new Set(categories),
-    [],
-    event ? [keySpec(write)] : [],
-    [],
+    new Set(),
+    new Set(event ? [keySpec(write)] : []),
+    new Set(),
   ]
 }
 
@@ -66,10 +65,15 @@ export function takesEvent(spec: TqSpec): boolean {
   return spec.args[0]?.type === 'event'
 }
 
+/** What a command does to the key that its event stands for, in the words of COMMAND GETKEYSANDFLAGS. */
+export function keyFlags(write: boolean): string[] {
+  return write ? ['RW', 'access', 'update'] : ['RO', 'access']
+}
+
 /** The event stands where a key would, so that clients in cluster mode hash it. */
 function keySpec(write: boolean): Reply {
   return new Map<string, Reply>([
-    ['flags', new Set(write ? ['RW', 'ACCESS', 'UPDATE'] : ['RO', 'ACCESS'])],
+    ['flags', new Set(keyFlags(write))],
     ['begin_search', searchPart('index', new Map([['index', 1]]))],
     [
       'find_keys',
@@ -92,22 +96,29 @@ function searchPart(type: string, spec: Map<string, number>): Reply {
   ])
 }
 
+/** Redis's names for the types of arguments, where they are not strings. */
+const DOCS_TYPES: ReadonlyMap<string, string> = new Map([
+  ['event', 'key'],
+  ['integer', 'integer'],
+  ['flag', 'pure-token'],
+])
+
 function argumentDocs(arg: Arg): Reply {
   const docs = new Map<string, Reply>([['name', arg.name]])
-  const flags: Simple[] = []
-  if (arg.optional) flags.push(new Simple('optional'))
+  const flags = new Set<string>()
+  if (arg.optional) flags.add('optional')
   if (arg.type === 'oneof' || arg.type === 'block') {
     docs.set('type', arg.type)
-    if (arg.type === 'block' && arg.multiple) flags.push(new Simple('multiple'))
-    if (flags.length > 0) docs.set('flags', flags)
+    if (arg.type === 'block' && arg.multiple) flags.add('multiple')
+    if (flags.size > 0) docs.set('flags', flags)
     docs.set('arguments', arg.of.map(argumentDocs))
     return docs
   }
-  if (arg.multiple) flags.push(new Simple('multiple'))
+  if (arg.multiple) flags.add('multiple')
   if (arg.type === 'word') {
     docs.set('type', 'oneof')
     if (arg.keyword !== undefined) docs.set('token', arg.keyword)
-    if (flags.length > 0) docs.set('flags', flags)
+    if (flags.size > 0) docs.set('flags', flags)
     docs.set(
       'arguments',
       arg.words!.map(
@@ -121,8 +132,9 @@ function argumentDocs(arg: Arg): Reply {
     )
     return docs
   }
-  docs.set('type', arg.type === 'flag' ? 'pure-token' : arg.type === 'integer' ? 'integer' : 'string')
+  docs.set('type', DOCS_TYPES.get(arg.type) ?? 'string')
+  if (arg.type === 'event') docs.set('key_spec_index', 0)
   if (arg.keyword !== undefined) docs.set('token', arg.keyword)
-  if (flags.length > 0) docs.set('flags', flags)
+  if (flags.size > 0) docs.set('flags', flags)
   return docs
 }

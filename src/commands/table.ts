@@ -42,15 +42,7 @@ export interface CommandEntry {
 }
 
 /** Commands without keys that any one master can answer for all. */
-const ANY_MASTER_NAMES = new Set([
-  'time',
-  'lolwut',
-  'config|get',
-  'acl|whoami',
-  'acl|cat',
-  'acl|genpass',
-  'command|getkeysandflags',
-])
+const ANY_MASTER_NAMES = new Set(['time', 'lolwut', 'config|get', 'acl|whoami', 'acl|cat', 'acl|genpass'])
 
 const NEEDS_OWN_CONNECTION = 'it needs a connection of its own'
 const NEEDS_ALL_MASTERS = 'it needs all masters'

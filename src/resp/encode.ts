@@ -11,7 +11,7 @@ export type Reply =
   | Buffer
   | readonly Reply[]
   | ReadonlyMap<string, Reply>
-  | ReadonlySet<string>
+  | ReadonlySet<Reply>
   | Simple
   | Failure
   | Verbatim
@@ -77,8 +77,11 @@ function writeReply(out: Buffer[], reply: Reply, protocol: Protocol): void {
     }
   } else if (reply instanceof Set) {
     out.push(Buffer.from(`${protocol === 3 ? '~' : '*'}${reply.size}\r\n`))
-    // Redis sends the members of such sets (command flags) as status lines.
-    for (const member of reply) out.push(Buffer.from(`+${member}\r\n`))
+    for (const member of reply) {
+      // Redis sends words in a set (command flags) as status lines.
+      if (typeof member === 'string') out.push(Buffer.from(`+${member}\r\n`))
+      else writeReply(out, member, protocol)
+    }
   } else {
     const items = reply as readonly Reply[]
     out.push(Buffer.from(`*${items.length}\r\n`))

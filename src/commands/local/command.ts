@@ -3,7 +3,7 @@
 import { encodeReply, type Protocol, type Reply } from '../../resp/encode.ts'
 import { frameElements } from '../../resp/reply-frames.ts'
 import type { Request } from '../../resp/request.ts'
-import { commandDocs, commandInfo, takesEvent } from '../command-docs.ts'
+import { commandDocs, commandInfo, keyFlags, takesEvent } from '../command-docs.ts'
 import { answer, type Plan, refuse, relayRewritten } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
 import type { TqSpec } from '../spec.ts'
@@ -88,6 +88,7 @@ const list = (request: Request, session: SessionState, environment: Environment)
   return extend((protocol) => matching.map((name) => encodeReply(name, protocol)), session)
 }
 
+/** COMMAND GETKEYS and, with what the command does to each key, GETKEYSANDFLAGS. */
 const getKeys = (request: Request, session: SessionState, environment: Environment): Plan => {
   const spec = environment.specs.get(request.text(2).toUpperCase())
   if (spec === undefined) return relayRewritten((frame) => frame)
@@ -96,7 +97,10 @@ const getKeys = (request: Request, session: SessionState, environment: Environme
     return refuse('ERR Invalid number of arguments specified for command')
   }
   if (!takesEvent(spec)) return refuse('ERR The command has no key arguments')
-  return answer([request.arg(3)], session)
+  const key = request.arg(3)
+  const withFlags = request.text(1).length > 'getkeys'.length
+  const flags = new Set(keyFlags(spec.flags.includes('write')))
+  return answer([withFlags ? [key, flags] : key], session)
 }
 
 /** Redis's globs: `*`, `?`, `[…]` and a backslash before what is meant as it stands. */
@@ -121,4 +125,5 @@ export const commandCommands: LocalCommands = new Map([
   ['command|info', { arity: -2, handle: info }],
   ['command|list', { arity: -2, handle: list }],
   ['command|getkeys', { arity: -3, handle: getKeys }],
+  ['command|getkeysandflags', { arity: -3, handle: getKeys }],
 ])
