@@ -44,6 +44,8 @@ const PROTECTED =
   '-DENIED tq-proxy is running in protected mode because no password is set. In this mode connections are only accepted from the loopback interface. To accept others, set requirepass (best), or protectedMode to no if the network is trusted.\r\n'
 const TOO_MANY = '-ERR max number of clients reached\r\n'
 const LOAD_RETRY_MS = 500
+/** How long a refused client has to take the reason and leave. */
+const TURN_AWAY_MS = 1000
 
 /** A reason not to start that a person can act on. */
 export class StartError extends Error {}
@@ -144,8 +146,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     if (refusal !== null) {
       totals.refused++
       log.warn({ address: socket.remoteAddress, reason: refusal.slice(1, 40) }, 'client refused')
-      socket.on('error', () => {})
-      socket.end(refusal)
+      turnAway(socket, refusal)
       return
     }
     sessions.add(
@@ -257,6 +258,16 @@ async function openKeys(file: string): Promise<PassSigner> {
   } catch (error) {
     throw new StartError((error as Error).message)
   }
+}
+
+/** Says why and hangs up; a peer that does not is cut off, so that it neither stays nor holds up a stop. */
+function turnAway(socket: Socket, refusal: string): void {
+  const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS)
+  socket.once('close', () => clearTimeout(timer))
+  socket.on('error', () => {})
+  // Read on without looking: the peer's own end is not noticed otherwise.
+  socket.resume()
+  socket.end(refusal)
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
