@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Session } from './client/session.ts'
 import { type CommandInfo, readCommandReply } from './commands/command-info.ts'
-import { EventRoutes } from './commands/event-routes.ts'
+import { type EventRoute, EventRoutes } from './commands/event-routes.ts'
 import type { Environment } from './commands/local/environment.ts'
 import { createPlanner } from './commands/planner.ts'
 import type { TqSpec } from './commands/spec.ts'
@@ -87,6 +87,12 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     retryDeadlineMs: config.retryDeadlineMs,
     maxRetrying: config.maxRetrying,
     log,
+    openEvent: async (event) => {
+      const route = event as EventRoute
+      // A key that is there already, or that the wrong thing stands in, is for the script to judge.
+      for (const words of routes.openingCommands(route))
+        await ask(router, words, route.slot, true).catch(() => {})
+    },
     refreshTopology: () => topology?.refresh(),
   })
 

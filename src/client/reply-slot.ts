@@ -1,5 +1,6 @@
 // A place in a client's reply order, filled by the upstream, or at once.
 
+import type { Request } from '../resp/request.ts'
 import { Call, type CallRouter, type Lane } from '../upstream/call.ts'
 
 /** What a reply slot tells its client. */
@@ -8,6 +9,8 @@ export interface ReplyTarget extends Lane {
   take(slot: ReplySlot, buf: Buffer, start: number, end: number): void
   /** The next piece of a large reply. */
   takePart(slot: ReplySlot, buf: Buffer, start: number, end: number, last: boolean): void
+  /** Plans the slot's request again, its event having turned out to keep a stream per user. */
+  replan(slot: ReplySlot): boolean
   /** A reply that was begun cannot be finished. */
   breakOff(reason: string): void
 }
@@ -21,6 +24,8 @@ export class ReplySlot extends Call {
   next: ReplySlot | null = null
   /** Bytes it had on the wire when it was queued. */
   size = 0
+  /** What it was planned from, while it may have to be planned again. */
+  request: Request | null = null
   /** Whether the reply is complete. */
   filled = false
   /** The reply, once it is there and until its turn comes: one range, then further pieces. */
@@ -64,6 +69,10 @@ export class ReplySlot extends Call {
     const whole = Buffer.concat(this.pieces)
     this.pieces = null
     this.deliverRewritten(whole)
+  }
+
+  override replan(): boolean {
+    return this.client.replan(this)
   }
 
   override abort(reason: string): void {

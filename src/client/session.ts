@@ -1,6 +1,7 @@
 // One client connection: requests in, replies out in the same order, within limits.
 
 import type { Socket } from 'node:net'
+import type { EventRoute } from '../commands/event-routes.ts'
 import { PLAN_ANSWER, PLAN_LATER, type Plan } from '../commands/plan.ts'
 import type { Planner } from '../commands/planner.ts'
 import type { SessionState } from '../commands/session-state.ts'
@@ -173,6 +174,14 @@ export class Session implements SessionState, ReplyTarget {
     }
   }
 
+  replan(slot: ReplySlot): boolean {
+    const { request, event } = slot
+    if (request === null || event === null) return false
+    ;(event as EventRoute).layout = 'user'
+    load(slot, this.planner.plan(request, this))
+    return true
+  }
+
   breakOff(reason: string): void {
     this.destroy(reason)
   }
@@ -259,6 +268,7 @@ export class Session implements SessionState, ReplyTarget {
       return
     }
     load(slot, plan)
+    if (plan.event !== null) slot.request = request
     this.router.dispatch(slot)
   }
 
@@ -372,6 +382,7 @@ function load(slot: ReplySlot, plan: Plan): void {
   }
   slot.rewrite = plan.rewrite
   slot.script = plan.script
+  slot.event = plan.event
   if (plan.requestIdAt >= 0) {
     slot.requestIdAt = plan.requestIdAt
     slot.repeatable = true

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Request } from '../resp/request.ts'
 import { keySlot } from '../routing/slots.ts'
-import type { EventKey } from './spec.ts'
+import { EVENT_KEY_TYPES, EVENT_KEYS, type EventKey } from './spec.ts'
 import { MAX_ID_BYTES } from './tq-arguments.ts'
 
 /** The journal of an event: one stream, the gateway's stream per user besides, or none. */
@@ -90,6 +90,23 @@ export class EventRoutes {
       route.keys.set(names, bytes)
     }
     return bytes
+  }
+
+  /**
+   * Commands that each make one of the event's keys, empty, where it is missing. While a slot is being moved, a
+   * script with a missing key is refused by both nodes; a command with one key never is.
+   */
+  openingCommands(route: EventRoute): (string | Buffer)[][] {
+    const prefix = Buffer.from(`${this.prefix}{`)
+    return EVENT_KEYS.flatMap((name): (string | Buffer)[][] => {
+      const key = Buffer.concat([prefix, route.event, Buffer.from(`}:${name}`)])
+      if (EVENT_KEY_TYPES[name] === 'hash') return [['HSETNX', key, '', '']]
+      if (EVENT_KEY_TYPES[name] === 'zset') return [['ZADD', key, 'NX', '-inf', '']]
+      return [
+        ['XGROUP', 'CREATE', key, 'opening', '0', 'MKSTREAM'],
+        ['XGROUP', 'DESTROY', key, 'opening'],
+      ]
+    })
   }
 
   /** Notes that the event is being written to. */

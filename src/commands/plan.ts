@@ -2,6 +2,7 @@
 
 import { encodeReply, errorBytes, type Reply } from '../resp/encode.ts'
 import type { Script } from '../upstream/scripts.ts'
+import type { EventRoute } from './event-routes.ts'
 import type { SessionState } from './session-state.ts'
 
 /** Answered here. */
@@ -33,6 +34,8 @@ export interface Plan {
   /** PLAN_RELAY: where in `wire` the request id begins, -1 for none. With one, a retry is harmless. */
   requestIdAt: number
   rewrite: Rewrite | null
+  /** PLAN_RELAY: the event whose keys the script makes where they are missing. */
+  event: EventRoute | null
   /** PLAN_LATER: the plan to come, an answer or a relay to the same slot. */
   later: Promise<Plan> | null
 }
@@ -51,6 +54,7 @@ export function answerBytes(answer: Buffer, close = false): Plan {
     script: null,
     requestIdAt: -1,
     rewrite: null,
+    event: null,
     later: null,
   }
 }
@@ -77,6 +81,7 @@ export function relay(slot: number, write: boolean): Plan {
     script: null,
     requestIdAt: -1,
     rewrite: null,
+    event: null,
     later: null,
   }
 }
@@ -99,6 +104,7 @@ export function relayWire(
     script,
     requestIdAt,
     rewrite: null,
+    event: null,
     later: null,
   }
 }
@@ -115,6 +121,7 @@ export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Pl
     script: null,
     requestIdAt: -1,
     rewrite,
+    event: null,
     later: null,
   }
 }

@@ -12,8 +12,9 @@ export interface ValueArg {
    * - `text`: any bytes up to 1,024 (a setting's value, a glob, a cursor).
    * - `pass`: a pass as an admission gave it, 1 to 2,048 bytes. Where passes are signed, ARGV gets the random
    *   part inside, once the signature was checked.
+   * - `key`: another key of the event's slot; goes to KEYS behind the event's own, and its place in ARGV stays empty.
    */
-  readonly type: 'event' | 'id' | 'integer' | 'flag' | 'word' | 'text' | 'pass'
+  readonly type: 'event' | 'id' | 'integer' | 'flag' | 'word' | 'text' | 'pass' | 'key'
   /** The option's name on the wire, upper case, any case accepted: `DEDUPE` in `DEDUPE key`. */
   readonly keyword?: string
   readonly optional?: true
@@ -71,6 +72,25 @@ export const EVENT_KEYS = [
   'stock',
 ] as const
 
+/** What each of them is in Redis. */
+export const EVENT_KEY_TYPES: Readonly<Record<EventKey, 'hash' | 'zset' | 'stream'>> = {
+  event: 'hash',
+  line: 'zset',
+  tickets: 'hash',
+  users: 'zset',
+  journal: 'stream',
+  'dedupe:0': 'hash',
+  'dedupe:1': 'hash',
+  'replay:0': 'hash',
+  'replay:1': 'hash',
+  admitted: 'zset',
+  inside: 'zset',
+  seen: 'zset',
+  seats: 'hash',
+  holds: 'zset',
+  stock: 'hash',
+}
+
 export type EventKey = (typeof EVENT_KEYS)[number]
 
 /**
@@ -89,8 +109,9 @@ export type Execution =
   /**
    * EVALSHA of `lua/<script>.lua`. ARGV: the request id first where the flags say `write`, then `extras`, then
    * every place of `args` in order (the event left out, an absent one as the empty string), a `multiple` place
-   * last. With `userStream` the last of KEYS is the stream `stream:event:{event}:user:<user>` of the argument
-   * `user`; it need not exist, and only events with the journal `user` write to it.
+   * last. With `userStream`, events with the journal `user` have one more key: the stream
+   * `stream:event:{event}:user:<user>` of the argument `user`. A script that needs it and finds no such key says
+   * `-NEEDSTREAM`, before it writes; the proxy then remembers that the event has that journal, and sends again.
    */
   | {
       readonly by: 'script'

@@ -6,7 +6,7 @@ import type { Script } from '../upstream/scripts.ts'
 import { bulk, type EventRoute, type EventRoutes } from './event-routes.ts'
 import { type Plan, planLater, refuse, relayWire } from './plan.ts'
 import type { SessionState } from './session-state.ts'
-import type { EventKey, Extra, TqSpec } from './spec.ts'
+import { EVENT_KEYS, type EventKey, type Extra, type TqSpec } from './spec.ts'
 import { compileSyntax, type Place, parseArguments, placeNames, type Syntax } from './tq-arguments.ts'
 import { looksSigned, type PassSigner, signReply } from './tq-passes.ts'
 
@@ -31,11 +31,14 @@ export class TqCommand {
   private readonly signer: PassSigner | null
   /** What precedes the keys on the wire, without the count of arguments. */
   private readonly opening: Buffer
+  private readonly openingWithStream: Buffer
   private readonly script: Script | null = null
   private readonly write: boolean
   private readonly keys: readonly EventKey[] = []
   private readonly extras: readonly Extra[] = []
   private readonly userStream: boolean = false
+  /** Whether the script makes the event's keys where there are none. */
+  private readonly makesKeys: boolean
   /** Which places are a pass, a user and a token; -1: there is none. */
   private readonly passPlace: number
   private readonly userPlace: number
@@ -54,7 +57,7 @@ export class TqCommand {
     this.routes = routes
     this.signer = signer
     this.write = spec.flags.includes('write')
-    this.opening = Buffer.alloc(0)
+    this.opening = this.openingWithStream = Buffer.alloc(0)
     if (execution.by === 'script') {
       const script = scripts.get(execution.script)
       if (script === undefined) throw new Error(`${spec.name}: there is no script ${execution.script}`)
@@ -62,14 +65,15 @@ export class TqCommand {
       this.keys = execution.keys
       this.extras = execution.extras ?? []
       this.userStream = execution.userStream === true
-      const keyCount = this.keys.length + (this.userStream ? 1 : 0)
-      this.opening = Buffer.concat(
-        ['EVALSHA', script.sha, String(keyCount)].map((word) => bulk(Buffer.from(word))),
-      )
+      const opening = (keyCount: number): Buffer =>
+        Buffer.concat(['EVALSHA', script.sha, String(keyCount)].map((word) => bulk(Buffer.from(word))))
+      this.opening = opening(this.keys.length)
+      this.openingWithStream = opening(this.keys.length + 1)
     } else if (execution.by === 'command') {
       this.keys = [execution.key]
       this.opening = bulk(Buffer.from(execution.command))
     }
+    this.makesKeys = this.write && this.keys.length === EVENT_KEYS.length
     const names = placeNames(spec).slice(this.extras.length)
     this.passPlace = names.indexOf('pass')
     this.userPlace = names.indexOf('user')
@@ -113,11 +117,12 @@ export class TqCommand {
     const { script } = this
     const withId = script !== null && this.write
     let keys = this.routes.keysOf(route, this.keys)
-    if (this.userStream) keys = Buffer.concat([keys, this.streamKey(route, places, request)])
+    const withStream = this.userStream && route.layout === 'user'
+    if (withStream) keys = Buffer.concat([keys, this.streamKey(route, places, request)])
     const words =
       (script === null ? 1 : 3) +
       this.keys.length +
-      (this.userStream ? 1 : 0) +
+      (withStream ? 1 : 0) +
       (withId ? 1 : 0) +
       this.extras.length +
       places.length
@@ -125,16 +130,19 @@ export class TqCommand {
     const id = withId ? requestId() : ''
     let ours = id
     for (const extra of this.extras) ours += this.extraBulk(extra, route)
-    let length = count.length + this.opening.length + keys.length + ours.length
+    const opening = withStream ? this.openingWithStream : this.opening
+    let length = count.length + opening.length + keys.length + ours.length
     for (const place of places) length += placeLength(place)
     const wire = Buffer.allocUnsafe(length)
     let at = wire.write(count, 0, 'latin1')
-    at += this.opening.copy(wire, at)
+    at += opening.copy(wire, at)
     at += keys.copy(wire, at)
     const requestIdAt = withId ? at + id.indexOf('\n') + 1 : -1
     at += wire.write(ours, at, 'latin1')
     writePlaces(places, request, wire, at)
-    return relayWire(route.slot, this.write, wire, script, requestIdAt)
+    const plan = relayWire(route.slot, this.write, wire, script, requestIdAt)
+    if (this.makesKeys) plan.event = route
+    return plan
   }
 
   private extraBulk(extra: Extra, route: EventRoute): string {

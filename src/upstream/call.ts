@@ -61,6 +61,8 @@ export abstract class Call {
   notBefore = 0
   /** An ASK redirection for the next attempt: `host:port`. */
   askNode: string | null = null
+  /** The event whose keys its script makes; the router hands it to `openEvent` and does not look inside. */
+  event: object | null = null
   /** Whether the link is to send ASKING right before it. */
   asking = false
   /** Whether it is counted among the calls that are being sent again. */
@@ -99,6 +101,11 @@ export abstract class Call {
 
   /** The rest of a large reply will never come. */
   abstract abort(reason: string): void
+
+  /** Makes its bytes anew after `-NEEDSTREAM`; false where it cannot. */
+  replan(): boolean {
+    return false
+  }
 
   /** Called by the link with one whole reply frame. */
   onReply(buf: Buffer, start: number, end: number): void {

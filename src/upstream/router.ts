@@ -15,6 +15,8 @@ export interface RouterOptions {
   /** Commands that may wait to be sent again at the same time, over all clients. */
   maxRetrying: number
   log: Logger
+  /** Makes the keys of a call's `event`, one by one. */
+  openEvent: (event: object) => Promise<void>
   /** Asks for a fresh look at the topology; cheap to call often. */
   refreshTopology: () => void
 }
@@ -113,9 +115,18 @@ export class Router implements CallRouter {
         if (call.script === null || call.attempts > FREE_HOPS) return false
         this.sendScriptBody(call)
         return true
+      case 'NEEDSTREAM':
+        return call.attempts <= FREE_HOPS && call.replan() && this.retry(call, false)
+      case 'TRYAGAIN':
+        // Once may be chance; twice, and the event's keys are split between the nodes, or not there at all.
+        if (call.event !== null && call.attempts > 0) {
+          this.openThenRetry(call, call.event)
+          return true
+        }
+        return this.retry(call, true)
       default:
         if (!TRY_LATER.has(code)) return false
-        if (code !== 'TRYAGAIN') this.options.refreshTopology()
+        this.options.refreshTopology()
         return this.retry(call, true)
     }
   }
@@ -193,6 +204,14 @@ export class Router implements CallRouter {
     if (this.retry(call, call.attempts >= FREE_HOPS)) return true
     this.settleError(call, `CLUSTERDOWN Slot ${target.slot} is moving, try again later`)
     return true
+  }
+
+  private openThenRetry(call: Call, event: object): void {
+    call.event = null
+    call.state = CALL_HELD
+    this.reserve(call)
+    const again = (): void => this.release(call)
+    this.options.openEvent(event).then(again, again)
   }
 
   /** Sends the script's text instead of its digest: that runs it and loads it. */
