@@ -1,16 +1,19 @@
 -- TQ.ENQUEUE: join the line, once per dedupe key.
 -- KEYS: event (hash), line (zset), tickets (hash), users (zset), journal (stream), dedupe:0 (hash), dedupe:1 (hash), replay:0 (hash), replay:1 (hash), admitted (zset), inside (zset), seen (zset), seats (hash), holds (zset), stock (hash)
--- ARGV: requestId, user, token, dedupe, ttl
+-- ARGV: requestId, layout, user, token, dedupe, ttl
 -- RETURNS: array [status, id, position], status QUEUED, DUPLICATE, CLOSED, PAUSED, LIMIT or FULL
 -- COMPLEXITY: O(log n)
-local event, line, tickets, users, journal, dedupe0, dedupe1 = unpack(KEYS)
-local requestId, user, token, dedupe, ttl = unpack(ARGV)
--- USES: clock, opening, users, tickets, entries, dedupe
+local event, line, tickets, users, journal, dedupe0, dedupe1, _, _, admitted, inside = unpack(KEYS)
+local requestId, layout, user, token, dedupe, ttl = unpack(ARGV)
+-- USES: clock, opening, users, tickets, entries, dedupe, passes
 
 local state = redis.call(
   'HMGET', event, 'layout', 'seq', 'clock', 'closed', 'paused', 'maxlen', 'max_per_user', 'dedupe_ttl_ms',
   'journal', 'admitted_total', 'dedupe', 'dedupe_ends0', 'dedupe_ends1'
 )
+if state[9] == 'user' and not KEYS[16] then
+  return redis.error_reply('NEEDSTREAM the event keeps a stream per user')
+end
 local now, stamp = readClock(state[3])
 local generations = { state[11], state[12], state[13] }
 local remembering = tonumber(state[12] or 0) >= now or tonumber(state[13] or 0) >= now
@@ -31,13 +34,18 @@ if waiting then
   return duplicate(idOf(ms, waiting), redis.call('ZRANK', line, token))
 end
 
-local past = state[10] and redis.call('HGET', tickets, 't' .. token)
-if past then
-  local _, id, at, joinedBy = readPast(past)
-  if retry and joinedBy == by then
-    return { 'QUEUED', id, tonumber(at) }
+-- A pass that ran out stands for its token only as long as the token is a dedupe key.
+local expired = state[10] and redis.call('HGET', tickets, 't' .. token)
+if expired then
+  expired = readPass(expired)
+  if retry and expired.by == by then
+    return { 'QUEUED', expired.id, tonumber(expired.at) }
   end
-  return duplicate(id, false)
+  local joined = tonumber(string.match(expired.id, '^%d+'))
+  local dedupeMs = tonumber(expired.ttl ~= '' and expired.ttl or state[8] or 300000)
+  if isLive(expired, now) or (dedupe == '' and dedupeMs and joined + dedupeMs >= now) then
+    return duplicate(expired.id, false)
+  end
 end
 local left = remembering and (retry or dedupe == '') and recall('t' .. token, now)
 if left then
@@ -79,11 +87,12 @@ if limit > 0 and count > limit then
 end
 
 if state[1] ~= '1' or count == 0 then
-  local refusal = openEvent(state[1] ~= '1' and state[1])
+  local refusal = openEvent(state[1] ~= '1' and state[1], layout)
   if refusal then
     return refusal
   end
   count = 1
+  state[9] = redis.call('HGET', event, 'journal')
 else
   redis.call('ZCARD', users)
 end
@@ -98,8 +107,27 @@ local field, mark = placeOf(seq)
 local neighbours = redis.call('HGET', tickets, field) or ''
 local ms = string.format('%.0f', stamp)
 local id = ms .. '-' .. number
+if expired then
+  redis.call('XLEN', journal)
+  redis.call('HLEN', dedupe0)
+  redis.call('HLEN', dedupe1)
+  dropPass(token, expired)
+  local deadline = now + 600000
+  remember(generations, 'p' .. expired.pass, string.format('%.0f,EXPIRED', deadline), deadline, now)
+end
 if state[9] ~= 'none' then
+  -- The gateway's stream of the user: no other script knows the users it deals with in advance, so joins alone
+  -- go there.
+  local stream = state[9] == 'user' and KEYS[16]
+  if stream and redis.call('EXISTS', stream) == 1 then
+    redis.call('XLEN', stream)
+  end
   redis.call('XADD', journal, id, 'type', 'joined', 'token', token, 'user', user)
+  if stream then
+    redis.call(
+      'XADD', stream, id, 'token', token, 'event_id', string.match(stream, '{(.-)}'), 'user_id', user, 'timestamp', ms
+    )
+  end
 end
 redis.call('ZADD', line, number, token)
 redis.call('ZADD', users, userScore(user), pack6(seq))

@@ -3,9 +3,9 @@
 -- ARGV: requestId, user, ttl, pass, id, section, quantity, seat…
 -- RETURNS: array [status, remaining, fence, expires_ms, seats], status HELD, SEAT_UNAVAILABLE, SOLD_OUT, SEAT_UNKNOWN, NOT_ADMITTED, LIMIT or CLOSED
 -- COMPLEXITY: O(k log n), k seats or places
-local event, _, _, users, journal, dedupe0, dedupe1, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
+local event, _, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
 local requestId, user, ttl, pass, id, section, quantity = unpack(ARGV)
--- USES: clock, users, typed, dedupe, replay, once, seats, quantities, belongings
+-- USES: clock, users, typed, dedupe, replay, once, seats, quantities, reducing, belongings, passes
 
 if #ARGV > 507 then
   return redis.error_reply('ERR too many seats in one call, at most 500')
@@ -16,7 +16,7 @@ if before then
 end
 local state = redis.call(
   'HMGET', event, 'layout', 'seq', 'clock', 'journal', 'closed', 'hold_ttl_ms', 'max_hold_ms', 'max_seats',
-  'dedupe_ttl_ms', 'dedupe', 'dedupe_ends0', 'dedupe_ends1'
+  'dedupe_ttl_ms', 'dedupe', 'dedupe_ends0', 'dedupe_ends1', 'require_pass'
 )
 local now, stamp = readClock(state[3])
 local byNumber = quantity ~= ''
@@ -42,7 +42,8 @@ local remaining = total - sold - live
 
 local function refuse(status, names)
   local result = { status, remaining, false, false, names or false }
-  return state[1] and keepFor(generations, id, digest, result, dedupeMs, now) or result
+  local gone = not state[1] or (state[5] and tonumber(state[5]) <= now)
+  return gone and result or keepFor(generations, id, digest, result, dedupeMs, now)
 end
 
 local found, fields, unknown, taken, free, mine = {}, {}, {}, {}, {}, {}
@@ -78,6 +79,14 @@ if fence and #mine == #fields then
 end
 if state[5] then
   return refuse('CLOSED')
+end
+if state[13] == '1' then
+  local token = pass ~= '' and redis.call('HGET', tickets, 'p' .. pass)
+  local shown = token and redis.call('HGET', tickets, 't' .. token)
+  shown = shown and readPass(shown)
+  if not shown or shown.user ~= user or not isLive(shown, now) then
+    return refuse('NOT_ADMITTED')
+  end
 end
 if #unknown > 0 then
   return refuse('SEAT_UNKNOWN', unknown)

@@ -10,6 +10,6 @@ local user = ARGV[1]
 local result = {}
 for i, entry in ipairs(entriesOf(user, 500)) do
   local token = redis.call('ZRANGEBYSCORE', line, entry.number, entry.number)[1]
-  result[i] = { idOf(entry.ticket[1], entry.number), token, redis.call('ZRANK', line, token) }
+  result[i] = { idOf(entry.ms, entry.number), token, redis.call('ZRANK', line, token) }
 end
 return result

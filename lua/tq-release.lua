@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(k log n), k seats or places
 local event, _, _, users, journal, dedupe0, dedupe1, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
 local requestId, user, fence, id, section, quantity = unpack(ARGV)
--- USES: clock, users, typed, dedupe, replay, once, seats, quantities
+-- USES: clock, users, typed, dedupe, replay, once, seats, quantities, reducing
 
 if #ARGV > 506 then
   return redis.error_reply('ERR too many seats in one call, at most 500')
@@ -15,12 +15,13 @@ if before then
   return before
 end
 local state = redis.call(
-  'HMGET', event, 'layout', 'seq', 'clock', 'journal', 'dedupe_ttl_ms', 'dedupe', 'dedupe_ends0', 'dedupe_ends1'
+  'HMGET', event, 'layout', 'seq', 'clock', 'journal', 'dedupe_ttl_ms', 'dedupe', 'dedupe_ends0', 'dedupe_ends1',
+  'closed'
 )
-if not state[1] then
+local now, stamp = readClock(state[3])
+if not state[1] or (state[9] and tonumber(state[9]) <= now) then
   return { 'RELEASED', 0, 0 }
 end
-local now, stamp = readClock(state[3])
 local byNumber = quantity ~= ''
 local generations = { state[6], state[7], state[8] }
 local dedupeMs = tonumber(state[5] or 300000)

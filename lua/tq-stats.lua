@@ -4,16 +4,18 @@
 -- RETURNS: map of counts
 -- COMPLEXITY: O(s log n), s sections
 local event, line, tickets, admitted, inside, holds, stock = unpack(KEYS)
--- USES: clock, tickets, seats
+-- USES: clock, state, tickets, seats, admission
 
-local state = redis.call(
-  'HMGET', event, 'clock', 'admitted_total', 'left_total', 'dequeued_total', 'expired_total', 'duplicates_total',
-  'dropped_total'
-)
-local now = readClock(state[1])
-for i = 2, 7 do
-  state[i] = tonumber(state[i] or 0)
+local COUNTERS = {
+  'admitted_total', 'left_total', 'dequeued_total', 'expired_total', 'dropped_total', 'duplicates_total', 'done_total',
+  'migrated_total',
+}
+local state = readEvent('clock', 'pace', 'rate', 'capacity', unpack(COUNTERS))
+local now = readClock(state.clock)
+for _, name in ipairs(COUNTERS) do
+  state[name] = tonumber(state[name] or 0)
 end
+local after = string.format('(%.0f', now)
 local waiting = math.max(redis.call('ZCARD', line) - 1, 0)
 local oldest = 0
 local front = redis.call('ZRANGE', line, 1, 1, 'WITHSCORES')
@@ -28,15 +30,18 @@ end
 return {
   map = {
     waiting = waiting,
-    admitted = math.max(redis.call('ZCARD', admitted) - 1, 0),
-    inside = math.max(redis.call('ZCARD', inside) - 1, 0),
-    joined_total = waiting + state[2] + state[3] + state[4] + state[7],
-    admitted_total = state[2],
-    left_total = state[3],
-    dequeued_total = state[4],
-    expired_total = state[5] + state[7],
-    duplicates_total = state[6],
-    eta_ms = -1,
+    admitted = redis.call('ZCOUNT', admitted, after, '+inf'),
+    inside = redis.call('ZCOUNT', inside, after, '+inf'),
+    joined_total = waiting + state.admitted_total + state.left_total + state.dequeued_total + state.dropped_total,
+    admitted_total = state.admitted_total,
+    left_total = state.left_total,
+    dequeued_total = state.dequeued_total,
+    expired_total = state.expired_total + state.dropped_total,
+    duplicates_total = state.duplicates_total,
+    done_total = state.done_total,
+    migrated_total = state.migrated_total,
+    rate = { double = paceOf(state, now) },
+    eta_ms = etaOf(state, waiting + 1, now) or -1,
     oldest_wait_ms = oldest,
     seats_total = total,
     seats_available = total - sold - held,

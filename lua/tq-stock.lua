@@ -1,21 +1,24 @@
 -- TQ.STOCK: put seats, or a number of places, on sale.
 -- KEYS: event (hash), line (zset), tickets (hash), users (zset), journal (stream), dedupe:0 (hash), dedupe:1 (hash), replay:0 (hash), replay:1 (hash), admitted (zset), inside (zset), seen (zset), seats (hash), holds (zset), stock (hash)
--- ARGV: requestId, section, count, seat…
+-- ARGV: requestId, layout, section, count, seat…
 -- RETURNS: array [status, total], status STOCKED or BELOW_SOLD
 -- COMPLEXITY: O(k), k seats named
 local event, _, _, _, journal, _, _, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
-local requestId, section, count = unpack(ARGV)
+local requestId, layout, section, count = unpack(ARGV)
 -- USES: clock, opening, typed, replay, seats
 
-if #ARGV > 503 then
+if #ARGV > 504 then
   return redis.error_reply('ERR too many seats in one call, at most 500')
 end
 local before = replayed()
 if before then
   return before
 end
-local state = redis.call('HMGET', event, 'layout', 'seq', 'clock', 'journal')
+local state = redis.call('HMGET', event, 'layout', 'seq', 'clock', 'journal', 'closed')
 local now, stamp = readClock(state[3])
+if state[5] and tonumber(state[5]) <= now then
+  return redis.error_reply('ERR event is closed and its data is gone')
+end
 local total, sold, live, pool, found, fields
 if count ~= '' then
   pool = poolOf(section)
@@ -28,7 +31,7 @@ if count ~= '' then
   end
 else
   total = countPool(0, now)
-  found, fields = readSeats(4, now)
+  found, fields = readSeats(5, now)
 end
 if pool and total == tonumber(count) and state[1] then
   return { 'STOCKED', total }
@@ -36,12 +39,13 @@ end
 checkHashes(seats, replay0, replay1)
 redis.call('XLEN', journal)
 if state[1] ~= '1' then
-  local refusal = openEvent(state[1])
+  local refusal = openEvent(state[1], layout)
   if refusal then
     return refusal
   end
 end
 
+local journalled = redis.call('HGET', event, 'journal') ~= 'none'
 local seq = string.format('%.0f', tonumber(state[2] or 0) + 1)
 local ms = string.format('%.0f', stamp)
 if count ~= '' then
@@ -81,7 +85,7 @@ else
   total = total + changed
   redis.call('HSET', stock, 'total:0', total)
 end
-if state[4] ~= 'none' then
+if journalled then
   redis.call('XADD', journal, ms .. '-' .. seq, 'type', 'stocked', 'section', section, 'total', total)
 end
 redis.call('HSET', event, 'seq', seq, 'clock', ms)

@@ -38,7 +38,7 @@ for (const spec of specs.values()) {
   if (script === undefined) {
     faults.push(`${spec.name} runs lua/${execution.script}.lua, and there is no such file.`)
   } else {
-    compare(spec, execution.keys, script)
+    compare(spec, [...execution.keys, ...foreignKeys(spec.args)], script)
   }
 }
 for (const name of scripts.keys()) {
@@ -62,6 +62,7 @@ function compare(spec: TqSpec, keys: readonly string[], script: Script): void {
   }
   for (const { name, type } of header.keys) {
     const right = KEY_TYPES[name as (typeof EVENT_KEYS)[number]]
+    if (foreignKeys(spec.args).includes(name)) continue
     if (right !== type)
       faults.push(`${file} says ${name} is a ${type}; it is ${right ?? 'no key of an event'}.`)
   }
@@ -73,6 +74,11 @@ function compare(spec: TqSpec, keys: readonly string[], script: Script): void {
   const calls = /redis\.call\(\s*'(XADD|ZADD|ZREM|HSET|HDEL|HINCRBY|UNLINK|DEL|PEXPIRE)'/.exec(script.body)
   if (!writes && calls) faults.push(`${file} calls ${calls[1]}, but ${spec.name} is not flagged write.`)
   checkLocals(script, keys)
+}
+
+/** Keys that a client names itself: behind the event's own in KEYS. */
+function foreignKeys(args: TqSpec['args']): string[] {
+  return args.filter((arg) => arg.type === 'key').map((arg) => arg.name)
 }
 
 /** The names of ARGV in order; what repeats is one word that ends in "…". */

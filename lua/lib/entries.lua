@@ -39,7 +39,8 @@ local function entriesOf(user, limit)
     local held = readTickets(numbers)
     for i = 1, #page do
       if held[i] and held[i][5] == user and #found < limit then
-        found[#found + 1] = { number = numbers[i], ticket = held[i] }
+        local ms, at, ttl, by = unpack(held[i])
+        found[#found + 1] = { number = numbers[i], ms = ms, at = at, ttl = ttl, by = by }
       end
     end
     offset = offset + #page

@@ -4,9 +4,11 @@
 -- dozen fields takes 1.8 us instead of 2.4.
 local ABOUT = 'an event of tq-proxy, layout 1: written by its scripts alone, changed with TQ.CONFIG'
 
-local function openEvent(layout)
-  if layout then
-    return redis.error_reply('ERR event has layout ' .. layout .. ', this proxy knows layout 1')
+-- `version` is what the event says of itself, nil or false where it is not there; `journalWanted` is the kind
+-- of journal that this proxy gives to new events.
+local function openEvent(version, journalWanted)
+  if version then
+    return redis.error_reply('ERR event has layout ' .. version .. ', this proxy knows layout 1')
   end
   local kinds = {
     'hash', 'zset', 'hash', 'zset', 'stream', 'hash', 'hash', 'hash', 'hash', 'zset', 'zset', 'zset', 'hash',
@@ -19,6 +21,9 @@ local function openEvent(layout)
     end
   end
   redis.call('HSET', event, 'layout', '1', 'about', ABOUT)
+  if journalWanted == 'user' or journalWanted == 'none' then
+    redis.call('HSET', event, 'journal', journalWanted)
+  end
   for i = 2, #kinds do
     if kinds[i] == 'zset' then
       redis.call('ZADD', KEYS[i], '-inf', '')

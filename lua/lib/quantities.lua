@@ -1,4 +1,4 @@
--- Finds and reduces the holds a user has by number.
+-- Finds the holds a user has by number.
 
 -- A hold by number is a field `q` and its fence in `seats`, its quantity before the text of a hold.
 local function parseQuantity(text, now)
@@ -46,20 +46,4 @@ local function quantitiesOf(user, pool, wanted, now)
     offset = offset + #page
   until covered >= wanted or #page < 500 or #fields < #page or offset >= 10000
   return found, covered, stale
-end
-
--- Takes `count` places away from a hold, all that it has where it is past its deadline.
-local function reduce(hold, count)
-  local members = {}
-  for i = hold.quantity - count + 1, hold.quantity do
-    members[#members + 1] = hold.field .. ':' .. i
-  end
-  redis.call('ZREM', holds, unpack(members))
-  if count == hold.quantity then
-    redis.call('HDEL', seats, hold.field)
-    redis.call('ZREM', users, hold.member)
-  else
-    hold.quantity = hold.quantity - count
-    redis.call('HSET', seats, hold.field, packQuantity(hold))
-  end
 end

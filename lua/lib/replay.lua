@@ -13,19 +13,24 @@ local function record(result, now)
   if requestId == '' then
     return result
   end
-  local turn = redis.call('HMGET', event, 'replay', 'replay_ends')
+  local turn = redis.call('HMGET', event, 'replay', 'replay_ends', 'closed')
   local current = turn[1] or '0'
   if tonumber(turn[2] or 0) <= now then
     current = current == '0' and '1' or '0'
-    local key = current == '0' and replay0 or replay1
-    local ttl = redis.call('PTTL', key)
-    redis.call('UNLINK', key)
-    redis.call('HSET', key, '', '')
+    local older = current == '0' and replay0 or replay1
+    local ttl = redis.call('PTTL', older)
+    redis.call('UNLINK', older)
+    redis.call('HSET', older, '', '')
     if ttl > 0 then
-      redis.call('PEXPIRE', key, ttl)
+      redis.call('PEXPIRE', older, ttl)
     end
     redis.call('HSET', event, 'replay', current, 'replay_ends', string.format('%.0f', now + 10000))
   end
-  redis.call('HSET', current == '0' and replay0 or replay1, string.sub(requestId, 2), cmsgpack.pack(result))
+  local key = current == '0' and replay0 or replay1
+  redis.call('HSET', key, string.sub(requestId, 2), cmsgpack.pack(result))
+  -- Settings can change when the rest of a closed event is gone: nothing else may stay for it.
+  if turn[3] and tonumber(turn[3]) <= now then
+    redis.call('PEXPIRE', key, 20000)
+  end
   return result
 end

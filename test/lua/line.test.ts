@@ -155,7 +155,7 @@ t.test('STATUS says where a token is, and that it left', async (t) => {
   await join(event, 'bob', 'b')
   await join(event, 'ann', 'a')
   const status = fieldsOf(await event.call('STATUS', { token: 'a' }))
-  t.match(status, { state: 'waiting', position: 2, total: 2, ready: 0, eta_ms: -1, expires_ms: null })
+  t.match(status, { state: 'waiting', position: 2, total: 2, ready: 1, eta_ms: -1, expires_ms: null })
   t.ok((status.waited_ms as number) >= 0 && (status.poll_after_ms as number) > 0)
   await event.call('LEAVE', { token: 'a' })
   t.match(fieldsOf(await event.call('STATUS', { token: 'a' })), { state: 'left', position: null, total: 1 })

@@ -23,7 +23,7 @@ export const command = {
       ],
     },
   ],
-  execution: { by: 'script', script: 'tq-config', keys: EVENT_KEYS },
+  execution: { by: 'script', script: 'tq-config', keys: EVENT_KEYS, extras: ['layout'] },
   replies: [
     { reply: 'map of every setting and its value', when: 'No setting was given' },
     { reply: 'OK', when: 'All that were given are set' },

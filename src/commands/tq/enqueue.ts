@@ -17,7 +17,7 @@ export const command = {
     { name: 'dedupe', type: 'id', keyword: 'DEDUPE', optional: true },
     { name: 'ttl', type: 'integer', keyword: 'TTL', optional: true, min: 1, max: 604_800, scale: 1000 },
   ],
-  execution: { by: 'script', script: 'tq-enqueue', keys: EVENT_KEYS },
+  execution: { by: 'script', script: 'tq-enqueue', keys: EVENT_KEYS, extras: ['layout'], userStream: true },
   replies: [
     { reply: '[QUEUED, id, position]', when: 'The token joined' },
     {

@@ -22,7 +22,7 @@ export const command = {
         { name: 'milliseconds', type: 'integer', keyword: 'PX', min: 1, max: 604_800_000, place: 'ttl' },
       ],
     },
-    { name: 'pass', type: 'text', keyword: 'PASS', optional: true },
+    { name: 'pass', type: 'pass', keyword: 'PASS', optional: true },
     { name: 'id', type: 'id', keyword: 'ID', optional: true },
     {
       name: 'what',

@@ -17,7 +17,7 @@ export const command = {
   execution: {
     by: 'script',
     script: 'tq-status',
-    keys: ['event', 'line', 'tickets', 'dedupe:0', 'dedupe:1'],
+    keys: ['event', 'line', 'tickets', 'dedupe:0', 'dedupe:1', 'admitted', 'inside', 'seen'],
   },
   replies: [
     {
@@ -28,6 +28,7 @@ export const command = {
   ],
   errors: [],
   notes: [
+    'Counts as a heartbeat where the event has idle_ms; writes nothing otherwise.',
     'state is waiting, admitted, inside, expired or left; total counts the whole line; ready is 1 where TQ.ENTER would admit now; eta_ms is -1 where it is unknown.',
   ],
 } as const satisfies TqSpec

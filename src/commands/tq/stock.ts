@@ -28,7 +28,7 @@ export const command = {
       ],
     },
   ],
-  execution: { by: 'script', script: 'tq-stock', keys: EVENT_KEYS },
+  execution: { by: 'script', script: 'tq-stock', keys: EVENT_KEYS, extras: ['layout'] },
   replies: [
     { reply: '[STOCKED, total]', when: 'The seats are on sale, or the number is set' },
     { reply: '[BELOW_SOLD, total]', when: 'COUNT is less than what is held and sold; nothing changed' },
