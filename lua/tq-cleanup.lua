@@ -6,8 +6,12 @@
 local event, line, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, admitted, inside, seen, seats, holds, stock =
   unpack(KEYS)
 local requestId, older, limit = unpack(ARGV)
--- USES: clock, state, users, tickets, entries, typed, dedupe, leaving, taking, passes, seats, quantities
+-- USES: clock, state, users, tickets, entries, typed, dedupe, replay, leaving, taking, passes, seats, quantities
 
+local before = replayed()
+if before then
+  return before
+end
 local state = readEvent(
   'layout', 'seq', 'clock', 'closed', 'journal', 'retain_ms', 'remember_ms', 'dedupe_ttl_ms', 'expired_total',
   'dropped_total', 'dedupe', 'dedupe_ends0', 'dedupe_ends1', 'replay', 'replay_ends'
@@ -155,4 +159,6 @@ for _, key in ipairs({ replay0, replay1 }) do
     empty(key)
   end
 end
-return { more, #old, #passes, #ends }
+local result = { more, #old, #passes, #ends }
+-- Where nothing was freed a repetition frees nothing either, and a full memory would refuse the record.
+return #old + #passes + #ends > 0 and record(result, now) or result

@@ -134,7 +134,7 @@ function cell(text: string): string {
 function masked(text: string): string {
   return text
     .replace(/\b\d{13}\b/g, '<ms>')
-    .replace(/"[0-9a-f]{40}"/g, '"<pass>"')
+    .replace(/"[0-9a-f]{32}"/g, '"<pass>"')
     .replace(/("(?:waited_ms|oldest_wait_ms|poll_after_ms|eta_ms|rate|ttl_ms)"\n *\d+\) ).*/g, '$1<n>')
     .replace(/(\(integer\)|") ?\d{3,6}\b/g, '$1 <n>')
 }

@@ -59,11 +59,15 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   const scripts = loadScripts()
   const signer = config.passKeys === undefined ? null : await openKeys(config.passKeys)
   const registry = Buffer.from(`${config.keyPrefix}events`)
-  const routes = new EventRoutes(config.keyPrefix, config, (event) => {
-    // Only TQ.EVENTS reads the registry, so a name that is missing there for a while does no harm.
-    ask(router, ['SADD', registry, event], keySlot(registry)).catch((error: Error) =>
-      log.debug({ reason: error.message }, 'an event could not be registered'),
+  // Only TQ.EVENTS reads the registry, so a name that is missing there for a while does no harm.
+  const register = (command: 'SADD' | 'SREM', event: Buffer): void => {
+    ask(router, [command, registry, event], keySlot(registry)).catch((error: Error) =>
+      log.debug({ reason: error.message }, 'the registry of events could not be written'),
     )
+  }
+  const routes = new EventRoutes(config.keyPrefix, config, {
+    add: (event) => register('SADD', event),
+    remove: (event) => register('SREM', event),
   })
   const tqCommands = [...specs.values()].map((spec) => new TqCommand(spec, scripts, routes, signer))
   let table = buildTable(null, tqCommands)

@@ -17,6 +17,12 @@ export interface LayoutChoice {
   streamsRollout: number | null
 }
 
+/** The list of events that TQ.EVENTS reads. Both calls return at once; neither has to succeed. */
+export interface EventRegistry {
+  add(event: Buffer): void
+  remove(event: Buffer): void
+}
+
 /** An event's route and keys as bytes, made once. */
 export interface EventRoute {
   slot: number
@@ -39,17 +45,16 @@ const ANNOUNCE_AGAIN_MS = 600_000
 export class EventRoutes {
   private readonly prefix: string
   private readonly choice: LayoutChoice
-  private readonly announce: (event: Buffer) => void
+  private readonly registry: EventRegistry
   private readonly routes = new Map<string, EventRoute>()
 
   /**
    * @param prefix what every key begins with, before the event's braces: `tq:`
-   * @param announce called when an event is first written to, for the registry that TQ.EVENTS reads
    */
-  constructor(prefix: string, choice: LayoutChoice, announce: (event: Buffer) => void) {
+  constructor(prefix: string, choice: LayoutChoice, registry: EventRegistry) {
     this.prefix = prefix
     this.choice = choice
-    this.announce = announce
+    this.registry = registry
   }
 
   /** The route of the event named by argument `index`; null where no event may be called so. */
@@ -114,7 +119,13 @@ export class EventRoutes {
     const now = performance.now()
     if (now - route.announcedAt < ANNOUNCE_AGAIN_MS) return
     route.announcedAt = now
-    this.announce(route.event)
+    this.registry.add(route.event)
+  }
+
+  /** Notes that nothing of the event is left. */
+  forget(route: EventRoute): void {
+    this.routes.delete(route.name)
+    this.registry.remove(route.event)
   }
 }
 

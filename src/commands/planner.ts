@@ -57,6 +57,10 @@ export function createPlanner(options: PlannerOptions): Planner {
         if (sub !== null) entry = sub
         else if (entry.kind !== BY_KEY && session.authenticated) return unknownSubcommand(entry.name, request)
       }
+      if (entry !== null && entry.subcommands !== null && entry.kind === REFUSED && request.argc === 1) {
+        // Such a word alone says nothing; COMMAND, which does, is answered here.
+        if (session.authenticated) return refuse(`ERR wrong number of arguments for '${entry.name}' command`)
+      }
       if (!session.authenticated && entry?.beforeAuth !== true) return refuse(NOAUTH)
       if (entry === null) {
         const unavailable = options.unavailable()

@@ -141,6 +141,8 @@ export interface TqSpec {
   readonly flags: readonly TqFlag[]
   readonly args: readonly Arg[]
   readonly execution: Execution
+  /** A reply whose first number is 0 says that nothing of the event is left; TQ.EVENTS then forgets it. */
+  readonly purges?: true
   /** Each possible reply: its shape and when it is given. */
   readonly replies: readonly { readonly reply: string; readonly when: string }[]
   /** Errors of this command's own; those of every command (arity, syntax, BADEVENT…) are not repeated. */

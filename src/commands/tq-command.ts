@@ -16,6 +16,7 @@ const BAD_EVENT = 'BADEVENT event ids have 1 to 256 bytes and no braces or contr
 const FIRST_ATTEMPT = '1'
 /** Tells this proxy's request ids from those of others. */
 const PROXY_ID = randomBytes(6).toString('base64url')
+const NOTHING_LEFT = Buffer.from('*2\r\n:0\r\n')
 const EMPTY_BULK = Buffer.from('$0\r\n\r\n')
 /** 16 random bytes: as hard to guess as a key. */
 const SEED_BYTES = 16
@@ -142,6 +143,12 @@ export class TqCommand {
     writePlaces(places, request, wire, at)
     const plan = relayWire(route.slot, this.write, wire, script, requestIdAt)
     if (this.makesKeys) plan.event = route
+    if (this.spec.purges) {
+      plan.rewrite = (frame) => {
+        if (frame.indexOf(NOTHING_LEFT) === 0) this.routes.forget(route)
+        return frame
+      }
+    }
     return plan
   }
 

@@ -1,6 +1,7 @@
 // CLIENT and its subcommands, about the proxy's own clients.
 
-import { OK_REPLY, Verbatim } from '../../resp/encode.ts'
+import { OK_REPLY, type Reply, Verbatim } from '../../resp/encode.ts'
+import { readInteger } from '../integers.ts'
 import { answer, answerBytes, refuse } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
 import type { LocalCommands, LocalHandler } from './environment.ts'
@@ -52,11 +53,45 @@ const setInfo: LocalHandler = (request, session) => {
   return answerBytes(OK_REPLY)
 }
 
+const NO_TRACKING =
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled'
+
+/** Redis's kinds of clients. All of ours are normal ones. */
+const CLIENT_TYPES = new Set(['normal', 'slave', 'replica', 'pubsub', 'master'])
+
 const list: LocalHandler = (request, session, environment) => {
-  if (request.argc > 2) return refuse('ERR syntax error')
-  const lines = [...environment.sessions()].map((other) => `${clientLine(other)}\n`)
-  return answer(new Verbatim(lines.join('')), session)
+  const filter = request.argc > 3 ? request.text(2).toUpperCase() : ''
+  let chosen: SessionState[]
+  if (request.argc === 2) {
+    chosen = [...environment.sessions()]
+  } else if (filter === 'TYPE' && request.argc === 4) {
+    const type = request.text(3)
+    if (!CLIENT_TYPES.has(type.toLowerCase())) return refuse(`ERR Unknown client type '${type}'`)
+    chosen = type.toLowerCase() === 'normal' ? [...environment.sessions()] : []
+  } else if (filter === 'ID') {
+    const byId = new Map([...environment.sessions()].map((other) => [other.id, other]))
+    chosen = []
+    for (let i = 3; i < request.argc; i++) {
+      const id = readInteger(request.text(i))
+      if (id === null) return refuse('ERR Invalid client ID')
+      const found = byId.get(id)
+      if (found !== undefined) chosen.push(found)
+    }
+  } else {
+    return refuse('ERR syntax error')
+  }
+  return answer(new Verbatim(chosen.map((other) => `${clientLine(other)}\n`).join('')), session)
 }
+
+const trackingInfo: LocalHandler = (_request, session) =>
+  answer(
+    new Map<string, Reply>([
+      ['flags', new Set([Buffer.from('off')])],
+      ['redirect', -1],
+      ['prefixes', []],
+    ]),
+    session,
+  )
 
 const onOff: LocalHandler = (request) => {
   const word = request.text(2).toUpperCase()
@@ -78,6 +113,8 @@ export const clientCommands: LocalCommands = new Map([
   ['client|list', { arity: -2, handle: list }],
   ['client|no-evict', { arity: 3, handle: onOff }],
   ['client|no-touch', { arity: 3, handle: onOff }],
+  ['client|trackinginfo', { arity: 2, handle: trackingInfo }],
+  ['client|caching', { arity: 3, handle: () => refuse(NO_TRACKING) }],
   ['client|getredir', { arity: 2, handle: (_request, session) => answer(-1, session) }],
   [
     'client|tracking',

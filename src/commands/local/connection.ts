@@ -61,7 +61,7 @@ const hello: LocalHandler = (request, session, environment) => {
   }
   if (!session.authenticated) {
     return refuse(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     )
   }
   if (name !== null) session.name = name

@@ -8,6 +8,7 @@ export const command = {
   group: 'operating',
   since: '0.1.0',
   complexity: 'O(1); the memory is freed in the background',
+  purges: true,
   arity: -2,
   flags: ['write'],
   args: [
