@@ -86,6 +86,9 @@ if limit > 0 and count > limit then
   return { 'FULL', false, false }
 end
 
+if (state[1] and state[9] or layout) == 'user' and not KEYS[16] then
+  return redis.error_reply('NEEDSTREAM this event keeps a stream per user')
+end
 if state[1] ~= '1' or count == 0 then
   local refusal = openEvent(state[1] ~= '1' and state[1], layout)
   if refusal then

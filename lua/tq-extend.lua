@@ -22,7 +22,7 @@ local byNumber = quantity ~= ''
 local pool, remaining = drawnOn(byNumber, section, now)
 local found, status, names = ownHolds(user, fence, byNumber, pool, tonumber(quantity), 7, now)
 if status or isGone(state, now) then
-  return { status or 'HOLD_EXPIRED', remaining, false, false, names and #names > 0 and names }
+  return { status or 'HOLD_EXPIRED', remaining, false, false, names or false }
 end
 
 local scores, texts, earliest, newest = {}, {}, nil, 0

@@ -18,12 +18,13 @@ local status = {
 }
 local number = redis.call('ZSCORE', line, token)
 if number then
+  local joined = tonumber((readTicket(number))) or now
   if tonumber(state.idle_ms or 0) > 0 then
     hear({ token }, tonumber(state.idle_ms), now)
   end
   local position = redis.call('ZRANK', line, token)
   status.position = position
-  status.waited_ms = math.max(now - (tonumber((readTicket(number))) or now), 0)
+  status.waited_ms = math.max(now - joined, 0)
   status.eta_ms = etaOf(state, position, now) or -1
   status.poll_after_ms = pauseBeforeAsking(state, position, now)
   if state.admit ~= 'manual' and allowance(state, now) >= position then

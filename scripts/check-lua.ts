@@ -1,28 +1,10 @@
 // Holds the headers of the Lua scripts and the command specs against each other, both ways.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import type { EVENT_KEYS, TqSpec } from '../src/commands/spec.ts'
+import { EVENT_KEY_TYPES, type EventKey, type TqSpec } from '../src/commands/spec.ts'
 import { placeNames } from '../src/commands/tq-arguments.ts'
 import { loadTqSpecs } from '../src/commands/tq-specs.ts'
 import { loadScripts, type Script } from '../src/upstream/scripts.ts'
-
-const KEY_TYPES: Record<(typeof EVENT_KEYS)[number], string> = {
-  event: 'hash',
-  line: 'zset',
-  tickets: 'hash',
-  users: 'zset',
-  journal: 'stream',
-  'dedupe:0': 'hash',
-  'dedupe:1': 'hash',
-  'replay:0': 'hash',
-  'replay:1': 'hash',
-  admitted: 'zset',
-  inside: 'zset',
-  seen: 'zset',
-  seats: 'hash',
-  holds: 'zset',
-  stock: 'hash',
-}
 
 const faults: string[] = []
 const specs = await loadTqSpecs()
@@ -61,7 +43,7 @@ function compare(spec: TqSpec, keys: readonly string[], script: Script): void {
     faults.push(`${file} says KEYS ${said.join(', ')}; ${spec.name} sends ${keys.join(', ')}.`)
   }
   for (const { name, type } of header.keys) {
-    const right = KEY_TYPES[name as (typeof EVENT_KEYS)[number]]
+    const right = EVENT_KEY_TYPES[name as EventKey]
     if (foreignKeys(spec.args).includes(name)) continue
     if (right !== type)
       faults.push(`${file} says ${name} is a ${type}; it is ${right ?? 'no key of an event'}.`)

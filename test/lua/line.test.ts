@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { EVENT_KEYS } from '../../src/commands/spec.ts'
 import { waitFor } from '../fixtures/cluster.ts'
-import { fieldsOf, type LuaEvent, luaEvent, luaRedis, redisNow } from '../fixtures/lua-event.ts'
+import { contentOf, fieldsOf, type LuaEvent, luaEvent, luaRedis, redisNow } from '../fixtures/lua-event.ts'
 
 const QUEUED = (position: number) => ['QUEUED', /^\d+-\d+$/, position]
 
@@ -164,10 +164,10 @@ t.test('STATUS says where a token is, and that it left', async (t) => {
 t.test('a poll of a waiting token writes nothing', async (t) => {
   const event = await luaEvent()
   await join(event, 'ann', 'a')
-  const before = await Promise.all(EVENT_KEYS.map((key) => event.redis.dumpBuffer(event.keys[key])))
+  const before = await contentOf(event)
   await event.call('STATUS', { token: 'a' })
   await event.call('POS', { token: 'a' })
-  const after = await Promise.all(EVENT_KEYS.map((key) => event.redis.dumpBuffer(event.keys[key])))
+  const after = await contentOf(event)
   t.same(after, before)
 })
 
@@ -272,21 +272,21 @@ t.test('a key of the wrong type is told in the words of Redis, and nothing is wr
         await event.redis.del(event.keys[key])
       }
       await event.redis.set(event.keys[key], 'of someone else')
-      const dump = () => Promise.all(EVENT_KEYS.map((name) => event.redis.dumpBuffer(event.keys[name])))
-      const before = await dump()
+      const content = () => contentOf(event)
+      const before = await content()
       t.equal(
         await join(event, 'ann', 'b', { dedupe: 'k' }),
         'WRONGTYPE Operation against a key holding the wrong kind of value',
         `ENQUEUE with a strange ${key}, ${opened ? 'later' : 'first'}`,
       )
-      t.same(await dump(), before)
+      t.same(await content(), before)
       if (opened) {
         t.equal(
           await event.call('LEAVE', { token: 'a' }),
           'WRONGTYPE Operation against a key holding the wrong kind of value',
           `LEAVE with a strange ${key}`,
         )
-        t.same(await dump(), before)
+        t.same(await content(), before)
       }
     }
   }
