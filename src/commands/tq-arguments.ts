@@ -225,6 +225,7 @@ function readValue(arg: ValueArg, request: Request, index: number): Place {
         return `ERR ${arg.name} must have 1 to ${MAX_PASS_BYTES} bytes`
       }
       return rangeOf(request, index)
+    case 'key':
     case 'text':
       if (length > MAX_TEXT_BYTES) return `ERR ${arg.name} is too long, at most ${MAX_TEXT_BYTES} bytes`
       return rangeOf(request, index)

@@ -2,11 +2,12 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Request } from '../resp/request.ts'
+import { keySlot } from '../routing/slots.ts'
 import type { Script } from '../upstream/scripts.ts'
 import { bulk, type EventRoute, type EventRoutes } from './event-routes.ts'
 import { type Plan, planLater, refuse, relayWire } from './plan.ts'
 import type { SessionState } from './session-state.ts'
-import { EVENT_KEYS, type EventKey, type Extra, type TqSpec } from './spec.ts'
+import { EVENT_KEYS, type EventKey, type Extra, type TqSpec, type ValueArg } from './spec.ts'
 import { compileSyntax, type Place, parseArguments, placeNames, type Syntax } from './tq-arguments.ts'
 import { looksSigned, type PassSigner, signReply } from './tq-passes.ts'
 
@@ -22,7 +23,15 @@ const EMPTY_BULK = Buffer.from('$0\r\n\r\n')
 const SEED_BYTES = 16
 /** A pass that no script knows: what a forged one is taken for. */
 const NO_PASS = '-'
+const CROSS_SLOT_KEY = "CROSSSLOT Keys in request don't hash to the same slot"
+const LF = 10
 let requestCount = 0
+
+/** A key besides the event's own: its place among the arguments, and its name where none is given. */
+interface OtherKey {
+  place: number
+  fallback: string
+}
 
 /** One TQ.* command, ready to plan requests. */
 export class TqCommand {
@@ -32,7 +41,7 @@ export class TqCommand {
   private readonly signer: PassSigner | null
   /** What precedes the keys on the wire, without the count of arguments. */
   private readonly opening: Buffer
-  private readonly openingWithStream: Buffer
+  private readonly openingWithExtra: Buffer
   private readonly script: Script | null = null
   private readonly write: boolean
   private readonly keys: readonly EventKey[] = []
@@ -40,6 +49,7 @@ export class TqCommand {
   private readonly userStream: boolean = false
   /** Whether the script makes the event's keys where there are none. */
   private readonly makesKeys: boolean
+  private readonly otherKey: OtherKey | null
   /** Which places are a pass, a user and a token; -1: there is none. */
   private readonly passPlace: number
   private readonly userPlace: number
@@ -58,7 +68,7 @@ export class TqCommand {
     this.routes = routes
     this.signer = signer
     this.write = spec.flags.includes('write')
-    this.opening = this.openingWithStream = Buffer.alloc(0)
+    this.opening = this.openingWithExtra = Buffer.alloc(0)
     if (execution.by === 'script') {
       const script = scripts.get(execution.script)
       if (script === undefined) throw new Error(`${spec.name}: there is no script ${execution.script}`)
@@ -69,13 +79,16 @@ export class TqCommand {
       const opening = (keyCount: number): Buffer =>
         Buffer.concat(['EVALSHA', script.sha, String(keyCount)].map((word) => bulk(Buffer.from(word))))
       this.opening = opening(this.keys.length)
-      this.openingWithStream = opening(this.keys.length + 1)
+      this.openingWithExtra = opening(this.keys.length + 1)
     } else if (execution.by === 'command') {
       this.keys = [execution.key]
       this.opening = bulk(Buffer.from(execution.command))
     }
     this.makesKeys = this.write && this.keys.length === EVENT_KEYS.length
     const names = placeNames(spec).slice(this.extras.length)
+    const key = spec.args.find((arg): arg is ValueArg => arg.type === 'key')
+    this.otherKey =
+      key === undefined ? null : { place: names.indexOf(key.name), fallback: key.fallback ?? '' }
     this.passPlace = names.indexOf('pass')
     this.userPlace = names.indexOf('user')
     this.tokenPlace = names.indexOf('token')
@@ -96,14 +109,14 @@ export class TqCommand {
       const relayed = this.planWire(request, route, places)
       if (this.signer !== null && this.extras.includes('signed')) {
         const { signer, tokenPlace } = this
-        const token = tokenPlace < 0 ? null : textOf(places[tokenPlace], request)
+        const token = tokenPlace < 0 ? null : bytesOf(places[tokenPlace], request).toString()
         const { protocol } = session
         relayed.rewrite = (frame) => signReply(frame, route.event.toString(), token, signer, protocol)
       }
       return relayed
     }
     if (this.signer === null || this.passPlace < 0) return plan()
-    const pass = textOf(places[this.passPlace], request)
+    const pass = bytesOf(places[this.passPlace], request).toString()
     if (!looksSigned(pass)) return plan()
     const open = async (): Promise<Plan> => {
       const inside = await this.signer!.open(pass, route.event.toString())
@@ -114,16 +127,23 @@ export class TqCommand {
     return planLater(route.slot, this.write, open())
   }
 
-  private planWire(request: Request, route: EventRoute, places: readonly Place[]): Plan {
+  private planWire(request: Request, route: EventRoute, given: readonly Place[]): Plan {
+    let places = given
     const { script } = this
     const withId = script !== null && this.write
     let keys = this.routes.keysOf(route, this.keys)
-    const withStream = this.userStream && route.layout === 'user'
-    if (withStream) keys = Buffer.concat([keys, this.streamKey(route, places, request)])
+    let extraKey: Buffer | null = null
+    if (this.otherKey !== null) {
+      extraKey = this.otherKeyOf(this.otherKey, route, places, request)
+      if (keySlot(extraKey) !== route.slot) return refuse(CROSS_SLOT_KEY)
+      places = places.with(this.otherKey.place, '')
+    } else if (this.userStream && route.layout === 'user') extraKey = this.streamKey(route, places, request)
+    const hasExtraKey = extraKey !== null
+    if (extraKey !== null) keys = Buffer.concat([keys, bulk(extraKey)])
     const words =
       (script === null ? 1 : 3) +
       this.keys.length +
-      (withStream ? 1 : 0) +
+      (hasExtraKey ? 1 : 0) +
       (withId ? 1 : 0) +
       this.extras.length +
       places.length
@@ -131,7 +151,7 @@ export class TqCommand {
     const id = withId ? requestId() : ''
     let ours = id
     for (const extra of this.extras) ours += this.extraBulk(extra, route)
-    const opening = withStream ? this.openingWithStream : this.opening
+    const opening = hasExtraKey ? this.openingWithExtra : this.opening
     let length = count.length + opening.length + keys.length + ours.length
     for (const place of places) length += placeLength(place)
     const wire = Buffer.allocUnsafe(length)
@@ -158,14 +178,21 @@ export class TqCommand {
     return bulkText(randomBytes(SEED_BYTES).toString('base64url'))
   }
 
+  /** The key that the caller named besides the event, or what it is called where none was named. */
+  private otherKeyOf(
+    { place, fallback }: OtherKey,
+    route: EventRoute,
+    places: readonly Place[],
+    request: Request,
+  ): Buffer {
+    const given = bytesOf(places[place], request)
+    return given.length > 0 ? given : Buffer.from(fallback.replace('*', route.name), 'latin1')
+  }
+
   /** The gateway's key of a user's stream. */
   private streamKey(route: EventRoute, places: readonly Place[], request: Request): Buffer {
-    const user = places[this.userPlace]
-    const bytes =
-      typeof user === 'string'
-        ? Buffer.from(user)
-        : request.head.subarray(contentStart(user, request), user.to - 2)
-    return bulk(Buffer.concat([Buffer.from('stream:event:{'), route.event, Buffer.from('}:user:'), bytes]))
+    const user = bytesOf(places[this.userPlace], request)
+    return Buffer.concat([Buffer.from('stream:event:{'), route.event, Buffer.from('}:user:'), user])
   }
 }
 
@@ -180,14 +207,9 @@ function bulkText(text: string): string {
   return `$${text.length}\r\n${text}\r\n`
 }
 
-/** Where a place's bytes begin, behind the line with their length. */
-function contentStart(place: { from: number; to: number }, request: Request): number {
-  return request.head.indexOf(10, place.from) + 1
-}
-
-function textOf(place: Place, request: Request): string {
-  if (typeof place === 'string') return place
-  return request.head.toString('utf8', contentStart(place, request), place.to - 2)
+function bytesOf(place: Place, request: Request): Buffer {
+  if (typeof place === 'string') return Buffer.from(place)
+  return request.head.subarray(request.head.indexOf(LF, place.from) + 1, place.to - 2)
 }
 
 function placeLength(place: Place): number {

@@ -17,7 +17,9 @@ const info: LocalHandler = (request, session, environment) => {
   return relayRewritten(
     (frame) => {
       const text = asOneServer(bulkText(frame), environment.listenPort)
-      return encodeReply(new Verbatim(own ? `${text}\r\n${ownSection(environment)}` : text), protocol)
+      // A blank line parts two sections; what names no section of Redis is empty there.
+      const all = own ? (text === '' ? '' : `${text}\r\n`) + ownSection(environment) : text
+      return encodeReply(new Verbatim(all), protocol)
     },
     encodeCommand(['INFO', ...upstream]),
   )
