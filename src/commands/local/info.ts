@@ -35,9 +35,9 @@ function bulkText(frame: Buffer): string {
 /** What is behind us is a cluster; what is before us sees one server. */
 function asOneServer(text: string, port: number): string {
   return text
-    .replace(/^redis_mode:.*$/m, 'redis_mode:standalone\r')
+    .replace(/^redis_mode:.*$/m, 'redis_mode:standalone')
     .replace(/^cluster_enabled:1/m, 'cluster_enabled:0')
-    .replace(/^tcp_port:.*$/m, `tcp_port:${port}\r`)
+    .replace(/^tcp_port:.*$/m, `tcp_port:${port}`)
 }
 
 function ownSection(environment: Environment): string {
