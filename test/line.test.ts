@@ -11,7 +11,7 @@ type Joined = [status: string, id: string | null, position: number | null]
 async function connect(t: Test, port: number, count = 1): Promise<Redis[]> {
   const clients = Array.from(
     { length: count },
-    () => new Redis(port, '127.0.0.1', { retryStrategy: () => null }),
+    () => new Redis(port, '127.0.0.1', { protocol: 2, retryStrategy: () => null }),
   )
   t.teardown(() => {
     for (const client of clients) client.disconnect()
@@ -71,7 +71,8 @@ test('with 20 clients, 50 events and 20,000 entries, positions and each user ord
       joined += entries.length
       for (let i = 0; i < 10; i++) {
         const [{ token }] = event.line.splice(randomInt(event.line.length), 1)
-        left += Number(await client.call('TQ.LEAVE', event.name, token))
+        const gone = Number(await client.call('TQ.LEAVE', event.name, token))
+        left += gone
       }
       for (let i = 0; i < 20; i++) {
         const at = randomInt(event.line.length)
