@@ -33,6 +33,8 @@ export class ReplySlot extends Call {
   replyStart = 0
   replyEnd = 0
   pieces: Buffer[] | null = null
+  /** Pieces of the node's reply while they wait to be rewritten; never for the client as they are. */
+  private raw: Buffer[] | null = null
   /** Makes the client's reply of the node's. */
   rewrite: ((frame: Buffer) => Buffer | Promise<Buffer>) | null = null
   /** The connection ends after this reply. */
@@ -63,11 +65,11 @@ export class ReplySlot extends Call {
       this.client.takePart(this, buf, start, end, last)
       return
     }
-    this.pieces ??= []
-    this.pieces.push(buf.subarray(start, end))
+    this.raw ??= []
+    this.raw.push(buf.subarray(start, end))
     if (!last) return
-    const whole = Buffer.concat(this.pieces)
-    this.pieces = null
+    const whole = Buffer.concat(this.raw)
+    this.raw = null
     this.deliverRewritten(whole)
   }
 
