@@ -160,6 +160,30 @@ for (const protocol of [2, 3] as const) {
   )
 }
 
+t.test('a large reply that the proxy rewrites waits for its turn as a whole', async (t) => {
+  const { client } = await proxyAndClient(t)
+  const key = randomName()
+  const busy =
+    "local a = redis.call('TIME') repeat local b = redis.call('TIME') until (b[1] - a[1]) * 1000000 + b[2] - a[2] > ARGV[1] + 0 return ARGV[1]"
+  const alone = (await client.command('COMMAND', 'DOCS')).length
+  t.ok(alone > 128 * 1024, 'it comes in pieces')
+  // The one before it ends sooner or later than its first piece comes.
+  for (let micros = 0; micros < 10_000; micros += 250) {
+    const replies = client.replies(3)
+    await client.send(
+      Buffer.concat([
+        encode('EVAL', busy, 1, `${key}${micros}`, micros),
+        encode('COMMAND', 'DOCS'),
+        encode('PING'),
+      ]),
+    )
+    const [first, docs, ping] = await replies
+    if (parse(first!) === String(micros) && docs!.length === alone && parse(ping!) === 'PONG') continue
+    t.fail(`${excerpt(first!)} ${excerpt(docs!)} ${excerpt(ping!)}`)
+    break
+  }
+})
+
 t.test('HELLO 3 in the middle of a pipeline switches exactly at its reply', async (t) => {
   const { client } = await proxyAndClient(t)
   const key = randomName()
