@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(log n)
 local event, line, tickets, users, journal, dedupe0, dedupe1, _, _, admitted, inside = unpack(KEYS)
 local requestId, layout, user, token, dedupe, ttl = unpack(ARGV)
--- USES: clock, opening, users, tickets, entries, dedupe, passes
+-- USES: clock, users, tickets
 
 local state = redis.call(
   'HMGET', event, 'layout', 'seq', 'clock', 'closed', 'paused', 'maxlen', 'max_per_user', 'dedupe_ttl_ms',
@@ -37,6 +37,7 @@ end
 -- A pass that ran out stands for its token only as long as the token is a dedupe key.
 local expired = state[10] and redis.call('HGET', tickets, 't' .. token)
 if expired then
+  -- USES: passes
   expired = readPass(expired)
   if retry and expired.by == by then
     return { 'QUEUED', expired.id, tonumber(expired.at) }
@@ -47,19 +48,20 @@ if expired then
     return duplicate(expired.id, false)
   end
 end
-local left = remembering and (retry or dedupe == '') and recall('t' .. token, now)
-if left then
-  local dedupeUntil, rest = string.match(left, '^%d+,(%d+),(.*)$')
-  local _, id, at, joinedBy = readPast(rest)
-  if retry and joinedBy == by then
-    return { 'QUEUED', id, tonumber(at) }
+if remembering then
+  -- USES: dedupe
+  local left = (retry or dedupe == '') and recall('t' .. token, now)
+  if left then
+    local dedupeUntil, rest = string.match(left, '^%d+,(%d+),(.*)$')
+    local _, id, at, joinedBy = readPast(rest)
+    if retry and joinedBy == by then
+      return { 'QUEUED', id, tonumber(at) }
+    end
+    if dedupe == '' and tonumber(dedupeUntil) >= now then
+      return duplicate(id, false)
+    end
   end
-  if dedupe == '' and tonumber(dedupeUntil) >= now then
-    return duplicate(id, false)
-  end
-end
-if dedupe ~= '' then
-  local used = remembering and recall('d' .. dedupe, now)
+  local used = dedupe ~= '' and recall('d' .. dedupe, now)
   if used then
     local id, of = string.match(used, '^%d+,(%d+%-(%d+))$')
     local still = redis.call('ZCOUNT', line, of, of) == 1
@@ -76,6 +78,7 @@ if state[5] == 'IN' or state[5] == 'ALL' then
 end
 local limit = tonumber(state[7] or 0)
 if limit > 0 then
+  -- USES: entries
   local score = userScore(user)
   if redis.call('ZCOUNT', users, score, score) >= limit and #entriesOf(user, limit) >= limit then
     return { 'LIMIT', false, false }
@@ -90,6 +93,7 @@ if (state[1] and state[9] or layout) == 'user' and not KEYS[16] then
   return redis.error_reply('NEEDSTREAM this event keeps a stream per user')
 end
 if state[1] ~= '1' or count == 0 then
+  -- USES: opening
   local refusal = openEvent(state[1] ~= '1' and state[1], layout)
   if refusal then
     return refusal
@@ -114,23 +118,19 @@ if expired then
   redis.call('XLEN', journal)
   redis.call('HLEN', dedupe0)
   redis.call('HLEN', dedupe1)
+  -- USES: passes, dedupe
   dropPass(token, expired)
   local deadline = now + 600000
   remember(generations, 'p' .. expired.pass, string.format('%.0f,EXPIRED', deadline), deadline, now)
 end
 if state[9] ~= 'none' then
-  -- The gateway's stream of the user: no other script knows the users it deals with in advance, so joins alone
-  -- go there.
-  local stream = state[9] == 'user' and KEYS[16]
-  if stream and redis.call('EXISTS', stream) == 1 then
-    redis.call('XLEN', stream)
+  if state[9] == 'user' then
+    -- The gateway's stream of the user. Others may have written to it, so it comes first: it may refuse the id.
+    redis.call('XLEN', journal)
+    local name = string.match(KEYS[16], '{(.-)}')
+    redis.call('XADD', KEYS[16], id, 'token', token, 'event_id', name, 'user_id', user, 'timestamp', ms)
   end
   redis.call('XADD', journal, id, 'type', 'joined', 'token', token, 'user', user)
-  if stream then
-    redis.call(
-      'XADD', stream, id, 'token', token, 'event_id', string.match(stream, '{(.-)}'), 'user_id', user, 'timestamp', ms
-    )
-  end
 end
 redis.call('ZADD', line, number, token)
 redis.call('ZADD', users, userScore(user), pack6(seq))
@@ -139,6 +139,7 @@ local ticket = mark .. ms .. ',' .. count .. ',' .. own .. ',' .. by .. ',' .. e
 redis.call('HSET', tickets, field, neighbours .. ticket)
 redis.call('HSET', event, 'seq', number, 'clock', ms)
 if dedupe ~= '' then
+  -- USES: dedupe
   local deadline = now + tonumber(ttl ~= '' and ttl or state[8] or 300000)
   remember(generations, 'd' .. dedupe, string.format('%.0f', deadline) .. ',' .. id, deadline, now)
 end

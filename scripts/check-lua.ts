@@ -101,8 +101,10 @@ function checkLocals(script: Script, keys: readonly string[]): void {
 function checkHelpers(): void {
   const uses = new Set<string>()
   for (const name of scripts.keys()) {
-    const line = /^-- USES: (.*)$/m.exec(readFileSync(new URL(`${name}.lua`, lua), 'utf8'))
-    for (const helper of line?.[1].split(',') ?? []) uses.add(helper.trim())
+    const source = readFileSync(new URL(`${name}.lua`, lua), 'utf8')
+    for (const [, helpers] of source.matchAll(/^ *-- USES: (.*)$/gm)) {
+      for (const helper of helpers.split(',')) uses.add(helper.trim())
+    }
   }
   for (const file of readdirSync(new URL('lib/', lua))) {
     if (!uses.has(file.replace('.lua', ''))) faults.push(`lua/lib/${file} is used by no script.`)

@@ -330,3 +330,70 @@ t.test('a waiting user takes less than 400 bytes, all keys counted', async (t) =
   t.ok(bytes / count < 400)
   await redis.unlink(...EVENT_KEYS.map((key) => event.keys[key]))
 })
+
+t.test('a clock that a failover leaves ahead is waited out for five seconds and no longer', async (t) => {
+  const event = await luaEvent()
+  await event.call('STOCK', { count: 9 })
+  const expiresIn = async () => {
+    const [, , , expires] = (await event.call('HOLD', { user: 'ann', quantity: 1, ttl: 10_000 })) as number[]
+    return expires - (await redisNow(event.redis))
+  }
+  await event.redis.hset(event.keys.event, 'clock', (await redisNow(event.redis)) + 3000)
+  const [, first] = (await join(event, 'ann', 'a')) as string[]
+  t.ok((await expiresIn()) > 12_000, 'a deadline never moves back a little')
+  const ahead = (await redisNow(event.redis)) + 3_600_000
+  await event.redis.hset(event.keys.event, 'clock', ahead)
+  t.ok((await expiresIn()) <= 10_000, 'nothing stands still for an hour')
+  const [, second] = (await join(event, 'ann', 'b')) as string[]
+  const [, third] = (await join(event, 'ann', 'c')) as string[]
+  const numbers = [first, second, third].map((id) => id.split('-').map(Number))
+  t.equal(numbers[1][0], ahead, 'ids never go back')
+  t.ok(numbers[1][1] > numbers[0][1] && numbers[2][1] > numbers[1][1])
+  const status = fieldsOf(await event.call('STATUS', { token: 'b' }))
+  t.ok((status.waited_ms as number) >= 0)
+})
+
+t.test('ids stay exact past the numbers that Lua prints with an exponent', async (t) => {
+  const event = await luaEvent()
+  await join(event, 'ann', 'a')
+  await event.redis.hset(event.keys.event, 'seq', '123456789012344')
+  t.match(await join(event, 'ann', 'b'), ['QUEUED', /-123456789012345$/, 2])
+  t.match(await join(event, 'ann', 'c'), ['QUEUED', /-123456789012346$/, 3])
+  t.match(await event.call('MESSAGES', { user: 'ann' }), [
+    [/-1$/, 'a', 1],
+    [/-123456789012345$/, 'b', 2],
+    [/-123456789012346$/, 'c', 3],
+  ])
+  t.equal(await event.call('LEAVE', { token: 'b' }), 1)
+  t.match(await event.call('DEQUEUE', { user: 'ann', count: 9 }), [
+    [/-1$/, 'a'],
+    [/-123456789012346$/, 'c'],
+  ])
+})
+
+t.test('users whose hashes meet keep their own entries', async (t) => {
+  const event = await luaEvent()
+  await event.call('CONFIG', {}, ['max_per_user', '3'])
+  await join(event, 'ann', 'a1')
+  const score = String(
+    ((await event.redis.call('ZRANGE', event.keys.users, 1, 1, 'WITHSCORES')) as unknown[]).flat()[1],
+  )
+  // Entries of others between ann's, under ann's score.
+  for (let i = 0; i < 5; i++) await join(event, `other${i}`, `o${i}`)
+  for (const member of (await event.redis.callBuffer('ZRANGE', event.keys.users, 1, -1)) as Buffer[]) {
+    await event.redis.call('ZADD', event.keys.users, score, member)
+  }
+  t.match(await join(event, 'ann', 'a2'), ['QUEUED'], 'theirs do not count towards hers')
+  await join(event, 'ann', 'a3')
+  t.match(await join(event, 'ann', 'a4'), ['LIMIT'])
+  t.match(await event.call('MESSAGES', { user: 'ann' }), [
+    [/./, 'a1', 1],
+    [/./, 'a2', 7],
+    [/./, 'a3', 8],
+  ])
+  t.match(await event.call('DEQUEUE', { user: 'ann', count: 2 }), [
+    [/./, 'a1'],
+    [/./, 'a2'],
+  ])
+  t.equal(await event.call('POS', { token: 'o0' }), 1)
+})
