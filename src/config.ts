@@ -286,8 +286,32 @@ export function loadConfig(
       problems.push(`${source}: ${shown} is not allowed, it takes ${allowed}`)
     }
   }
+  applyGatewayFlags(config, environment, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   return config as Config
+}
+
+/**
+ * Understands the flags of the gateway whose place the proxy takes. FEATURE_STREAMS_QUEUE counts where the
+ * rollout is not set: true gives every new event the journal, false none. FEATURE_LUA_ATOMIC can only be true:
+ * every TQ command is one script.
+ */
+function applyGatewayFlags(
+  config: Record<string, unknown>,
+  environment: NodeJS.ProcessEnv,
+  problems: string[],
+): void {
+  for (const name of ['FEATURE_STREAMS_QUEUE', 'FEATURE_LUA_ATOMIC']) {
+    const given = environment[name]
+    if (given === undefined || given === '') continue
+    const result = yesNo.schema.safeParse(given)
+    if (!result.success)
+      problems.push(`${name}: ${JSON.stringify(given)} is not allowed, it takes ${yesNo.allowed}`)
+    else if (name === 'FEATURE_LUA_ATOMIC') {
+      if (!result.data)
+        problems.push(`${name}: tq-proxy has no other than atomic commands, leave it out or set it to true`)
+    } else config.streamsRollout ??= result.data ? 100 : 0
+  }
 }
 
 /** The settings' defaults, for embedding and tests. */

@@ -21,6 +21,6 @@ export const command = {
   errors: [{ error: 'CROSSSLOT', when: 'The key is in another slot than the event' }],
   notes: [
     'Entries keep their order and stand before all who joined here; the token stands for the user. Tokens that are known here already are skipped, and dropped from the old queue.',
-    'LIMIT, 500 unless told otherwise, is how many are looked at. DRYRUN changes nothing and says what would be done.',
+    'LIMIT, 100 unless told otherwise, is how many are looked at: some milliseconds a call. DRYRUN changes nothing and says what would be done.',
   ],
 } as const satisfies TqSpec
