@@ -76,6 +76,8 @@ export class Session implements SessionState, ReplyTarget {
   private last: ReplySlot | null = null
   private count = 0
   private bytes = 0
+  /** Bytes of replies that are there and wait for their turn. */
+  private held = 0
   private paused = false
   /** No more requests are taken: the client said so, or we do. */
   private ending = false
@@ -121,7 +123,7 @@ export class Session implements SessionState, ReplyTarget {
   }
 
   get unsentBytes(): number {
-    return this.writer.unsent
+    return this.writer.unsent + this.held
   }
 
   /** Stops taking requests; the connection ends when all replies owed have been written. */
@@ -157,6 +159,7 @@ export class Session implements SessionState, ReplyTarget {
       slot.replyStart = start
       slot.replyEnd = end
       slot.filled = true
+      this.hold(end - start)
     }
   }
 
@@ -171,6 +174,7 @@ export class Session implements SessionState, ReplyTarget {
       slot.pieces ??= []
       slot.pieces.push(buf.subarray(start, end))
       slot.filled = last
+      this.hold(end - start)
     }
   }
 
@@ -244,6 +248,7 @@ export class Session implements SessionState, ReplyTarget {
     slot.replyEnd = bytes.length
     slot.closes = closes
     this.append(slot)
+    this.hold(bytes.length)
   }
 
   private forward(request: Request, plan: Plan): void {
@@ -310,6 +315,7 @@ export class Session implements SessionState, ReplyTarget {
       this.writePieces(slot)
       if (slot.filled && slot.replyEnd > slot.replyStart) {
         this.writer.add(slot.reply, slot.replyStart, slot.replyEnd)
+        this.held -= slot.replyEnd - slot.replyStart
       }
     } while (slot.filled)
     this.checkOutput()
@@ -319,12 +325,21 @@ export class Session implements SessionState, ReplyTarget {
 
   private writePieces(slot: ReplySlot): void {
     if (slot.pieces === null) return
-    for (const piece of slot.pieces) this.writer.add(piece, 0, piece.length)
+    for (const piece of slot.pieces) {
+      this.writer.add(piece, 0, piece.length)
+      this.held -= piece.length
+    }
     slot.pieces = null
   }
 
+  /** Counts a reply that came before its turn: it is the client's as much as those that it does not take. */
+  private hold(bytes: number): void {
+    this.held += bytes
+    this.checkOutput()
+  }
+
   private checkOutput(): void {
-    if (this.writer.pending + this.socket.writableLength > this.limits.clientOutputBufferLimit) {
+    if (this.unsentBytes > this.limits.clientOutputBufferLimit) {
       this.destroy('client output buffer limit reached')
     }
   }
@@ -365,6 +380,7 @@ export class Session implements SessionState, ReplyTarget {
     // Replies that are still to come find no client and are dropped in their turn.
     this.first = this.last = null
     this.count = 0
+    this.held = 0
     this.onClose(this)
   }
 }
