@@ -16,8 +16,6 @@ export interface LinkOptions {
   username: string | undefined
   password: string | undefined
   connectTimeoutMs: number
-  /** A link that owes replies and stays silent this long is given up. */
-  timeoutMs: number
   /** Scripts that every connection to a master loads before its first command. */
   scriptBodies: readonly string[]
   /** Told of each connection, and of each end with its reason. */
@@ -91,9 +89,9 @@ export class Link {
   }
 
   /** Gives the link up if it owes replies and has been silent too long. Called now and then by its owner. */
-  checkStall(now: number): void {
-    if (this.ready && this.inflight.length > 0 && now - this.activeAt > this.options.timeoutMs) {
-      this.drop(`no reply for ${this.options.timeoutMs} ms`)
+  checkStall(now: number, silenceMs: number): void {
+    if (this.ready && this.inflight.length > 0 && now - this.activeAt > silenceMs) {
+      this.drop(`no reply for ${silenceMs} ms`)
     }
   }
 

@@ -7,8 +7,11 @@ import { Link, type LinkOptions } from './link.ts'
 /** What all links of this proxy have in common. */
 export type LinkDefaults = Pick<
   LinkOptions,
-  'username' | 'password' | 'connectTimeoutMs' | 'timeoutMs' | 'scriptBodies'
->
+  'username' | 'password' | 'connectTimeoutMs' | 'scriptBodies'
+> & {
+  /** A link that owes replies and stays silent this long is given up. */
+  timeoutMs: number
+}
 
 /** A node, with one link for each protocol version that clients speak, made when first needed. */
 export class UpstreamNode {
@@ -64,11 +67,11 @@ export class UpstreamNode {
     link.sendAlone(call)
   }
 
-  /** Looks whether a link has stalled. `now` is performance.now(). */
-  checkStall(now: number): void {
-    this.link2?.checkStall(now)
-    this.link3?.checkStall(now)
-    for (const link of this.separate) link.checkStall(now)
+  /** Looks whether a link has stalled: silent for `silenceMs`. `now` is performance.now(). */
+  checkStall(now: number, silenceMs = this.defaults.timeoutMs): void {
+    this.link2?.checkStall(now, silenceMs)
+    this.link3?.checkStall(now, silenceMs)
+    for (const link of this.separate) link.checkStall(now, silenceMs)
   }
 
   /** Commands that are out or wait for the connection. */

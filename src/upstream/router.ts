@@ -4,7 +4,7 @@ import type { Logger } from '../observe/log.ts'
 import { encodeCommand, errorBytes } from '../resp/encode.ts'
 import { parseRedirection } from '../routing/redirection.ts'
 import { SlotMap } from '../routing/slot-map.ts'
-import { CALL_HELD, type Call, type CallRouter } from './call.ts'
+import { CALL_HELD, CALL_SETTLED, type Call, type CallRouter } from './call.ts'
 import { Gate } from './gate.ts'
 import { type LinkDefaults, splitAddress, UpstreamNode } from './node.ts'
 
@@ -24,6 +24,8 @@ export interface RouterOptions {
 /** From this size on a command goes over a connection of its own. */
 const SEPARATE_BYTES = 1024 * 1024
 const STALL_CHECK_MS = 250
+/** A node that is no master any more and stays silent this long gives back what it owes. */
+const RETIRED_SILENCE_MS = 1000
 const RETRY_FIRST_MS = 10
 const RETRY_MAX_MS = 200
 /** Redirections without a pause; more of them mean the cluster has not settled yet. */
@@ -37,7 +39,7 @@ const LF = 10
 const REPEATED = '2'.charCodeAt(0)
 
 function isLarge(call: Call): boolean {
-  return call.rest !== null || call.end - call.start >= SEPARATE_BYTES
+  return call.byteLength >= SEPARATE_BYTES
 }
 
 /** The router. One per proxy. */
@@ -48,6 +50,8 @@ export class Router implements CallRouter {
 
   private readonly options: RouterOptions
   private readonly nodes = new Map<string, UpstreamNode>()
+  /** Nodes that serve nothing any more and still owe replies. */
+  private readonly retired = new Set<UpstreamNode>()
   private readonly stallTimer: NodeJS.Timeout
   private retrying = 0
   private readonly transmit = (call: Call): void => this.send(call)
@@ -57,6 +61,12 @@ export class Router implements CallRouter {
     this.stallTimer = setInterval(() => {
       const now = performance.now()
       for (const node of this.nodes.values()) node.checkStall(now)
+      for (const node of this.retired) {
+        node.checkStall(now, RETIRED_SILENCE_MS)
+        if (node.depth > 0) continue
+        this.retired.delete(node)
+        node.close('no longer a master')
+      }
     }, STALL_CHECK_MS)
     this.stallTimer.unref()
   }
@@ -87,7 +97,7 @@ export class Router implements CallRouter {
     Gate.of(call, this.transmit).pump()
   }
 
-  /** Replaces the slot map; nodes that serve nothing any more are closed, and what they owe is sent elsewhere. */
+  /** Replaces the slot map. Nodes that serve nothing any more are closed when they have answered what they owe. */
   applyTopology(ranges: readonly { from: number; to: number; address: string }[]): void {
     const used = new Set<UpstreamNode>()
     this.slots.replace(
@@ -100,7 +110,8 @@ export class Router implements CallRouter {
     for (const [address, node] of this.nodes) {
       if (used.has(node)) continue
       this.nodes.delete(address)
-      node.close('no longer a master')
+      // Closing it now would leave in doubt every write that it is just answering.
+      this.retired.add(node)
     }
   }
 
@@ -112,7 +123,7 @@ export class Router implements CallRouter {
       case 'ASK':
         return this.redirect(call, error)
       case 'NOSCRIPT':
-        if (call.script === null || call.attempts > FREE_HOPS) return false
+        if (call.script === null) return false
         this.sendScriptBody(call)
         return true
       case 'NEEDSTREAM':
@@ -133,7 +144,9 @@ export class Router implements CallRouter {
 
   lost(call: Call, written: boolean): void {
     if (call.begun) {
+      call.state = CALL_SETTLED
       call.abort('the node went away in the middle of a reply')
+      this.settled(call)
       return
     }
     this.options.refreshTopology()
@@ -158,14 +171,16 @@ export class Router implements CallRouter {
   /** Ends every link. */
   close(): void {
     clearInterval(this.stallTimer)
-    for (const node of this.nodes.values()) node.close('shutting down')
+    for (const node of [...this.nodes.values(), ...this.retired]) node.close('shutting down')
     this.nodes.clear()
+    this.retired.clear()
   }
 
   /** Commands that are out at some node. */
   get depth(): number {
     let total = 0
     for (const node of this.nodes.values()) total += node.depth
+    for (const node of this.retired) total += node.depth
     return total
   }
 
@@ -232,13 +247,13 @@ export class Router implements CallRouter {
     this.retry(call, false)
   }
 
-  /** Arranges another attempt; false where it is too late or too many wait. */
+  /** Arranges another attempt, at once or after a pause; false where it is too late to wait, or too many do. */
   private retry(call: Call, pause: boolean): boolean {
     const now = performance.now()
     if (call.deadline === 0) call.deadline = now + this.options.retryDeadlineMs
-    if (now >= call.deadline) return false
+    if (pause && now >= call.deadline) return false
     if (!call.retrying) {
-      if (this.retrying >= this.options.maxRetrying) return false
+      if (pause && this.retrying >= this.options.maxRetrying) return false
       call.retrying = true
       this.retrying++
     }
