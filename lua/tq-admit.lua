@@ -35,7 +35,7 @@ end
 
 local room, level = allowance(state, now)
 local wanted = tonumber(count ~= '' and count or 1)
-if force ~= '' and not state.closed and state.paused ~= 'OUT' and state.paused ~= 'ALL' then
+if force ~= '' and isOpen(state, now) then
   room = wanted
 end
 local chosen, absent = chooseFront(state, math.min(room, wanted), now)

@@ -9,8 +9,8 @@ local requestId, layout = ARGV[1], ARGV[2]
 
 -- Default, least, most, and whether a fraction is allowed; or default and words.
 local SETTINGS = {
-  maxlen = { 0, 0, 1e12 }, max_per_user = { 0, 0, 1e6 }, dedupe_ttl_ms = { 300000, 1000, 604800000 },
-  hold_ttl_ms = { 300000, 1, 86400000 }, max_hold_ms = { 1800000, 1, 604800000 }, max_seats = { 0, 0, 10000 },
+  maxlen = { 0, 0, 1e12 }, max_per_user = { 0, 0, 1e6 }, dedupe_ttl_ms = { 300000, 0, 604800000 },
+  hold_ttl_ms = { 300000, 1, 86400000 }, max_hold_ms = { 1800000, 0, 604800000 }, max_seats = { 0, 0, 10000 },
   remember_ms = { 600000, 0, 604800000 }, retain_ms = { 86400000, 1000, 31536000000 },
   rate = { 0, 0, 1e6, true }, burst = { 1, 1, 1e6 }, capacity = { 0, 0, 1e9 }, pass_ttl_ms = { 120000, 1, 604800000 },
   stay_ms = { 0, 0, 604800000 }, idle_ms = { 0, 0, 604800000 }, opens_at_ms = { 0, 0, 4e12 },

@@ -26,7 +26,7 @@ if status or isGone(state, now) then
 end
 
 local scores, texts, earliest, newest = {}, {}, nil, 0
-local longest = tonumber(state.max_hold_ms or 1800000)
+local longest = longestHold(state.max_hold_ms)
 for i = 1, #found do
   local hold = found[i]
   hold.deadline = math.max(hold.deadline, math.min(now + tonumber(ttl), hold.first + longest))

@@ -105,7 +105,7 @@ end
 fence = tonumber(state[2]) + 1
 local seq = string.format('%.0f', fence)
 local ms = string.format('%.0f', stamp)
-local deadline = now + math.min(tonumber(ttl ~= '' and ttl or state[6] or 300000), tonumber(state[7] or 1800000))
+local deadline = now + math.min(tonumber(ttl ~= '' and ttl or state[6] or 300000), longestHold(state[7]))
 local score = userScore(user) + 1
 local expires = string.format('%.0f', pool * POOL + deadline)
 if state[4] ~= 'none' then
@@ -129,8 +129,8 @@ if byNumber then
   end
   redis.call('ZADD', holds, unpack(marks))
   redis.call('HSET', seats, hold.field, packQuantity(hold))
-  local _, _, stale = quantitiesOf(user, pool, 1, now)
-  for i = 1, math.min(#stale, 10) do
+  local _, _, stale = quantitiesOf(user, pool, 1, now, 10)
+  for i = 1, #stale do
     reduce(stale[i], stale[i].quantity)
   end
   redis.call('ZADD', users, score, 'q' .. pack6(fence))

@@ -1,9 +1,13 @@
 -- Lets people in from the front of the line, as far as the rate and the places inside allow.
 
+local function isOpen(state, now)
+  return not state.closed and state.paused ~= 'OUT' and state.paused ~= 'ALL' and tonumber(state.opens_at_ms or 0) <= now
+end
+
 -- How many may go in now, at most 500, and the level of the token bucket, nil without a rate. Nothing is
 -- written: the level follows from the last one that was and the time since.
 local function allowance(state, now)
-  if state.closed or state.paused == 'OUT' or state.paused == 'ALL' or tonumber(state.opens_at_ms or 0) > now then
+  if not isOpen(state, now) then
     return 0
   end
   local room, level = 500, nil

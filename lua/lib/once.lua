@@ -23,7 +23,8 @@ end
 
 local function keepFor(generations, id, digest, result, dedupeMs, now)
   if id ~= '' then
-    local deadline = now + dedupeMs
+    -- Where nothing else is remembered, an ID still outlives the time a caller tries again.
+    local deadline = now + math.max(dedupeMs, 20000)
     local value = string.format('%.0f,', deadline) .. digest .. ',' .. cmsgpack.pack(result)
     remember(generations, 'i' .. id, value, deadline, now)
   end

@@ -17,12 +17,14 @@ local function packQuantity(hold)
 end
 
 -- The user's live holds by number in a pool, oldest first, until `wanted` places are covered. Holds past
--- their deadline that are met on the way are listed in `stale`.
-local function quantitiesOf(user, pool, wanted, now)
+-- their deadline that are met on the way are listed in `stale`. With `most`, no more holds than that are looked at.
+local function quantitiesOf(user, pool, wanted, now, most)
   local score = userScore(user) + 1
   local found, stale, covered, offset = {}, {}, 0, 0
+  local size = most or math.min(math.max(16, 2 * wanted), 500)
+  most = most or 10000
   repeat
-    local page = redis.call('ZRANGEBYSCORE', users, score, score, 'LIMIT', offset, 500)
+    local page = redis.call('ZRANGEBYSCORE', users, score, score, 'LIMIT', offset, size)
     local fields, members = {}, {}
     for i = 1, #page do
       if string.byte(page[i]) == 113 then
@@ -44,6 +46,6 @@ local function quantitiesOf(user, pool, wanted, now)
       end
     end
     offset = offset + #page
-  until covered >= wanted or #page < 500 or #fields < #page or offset >= 10000
+  until covered >= wanted or #page < size or #fields < #page or offset >= most
   return found, covered, stale
 end

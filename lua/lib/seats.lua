@@ -58,6 +58,12 @@ local function readSeats(from, now)
   return found, fields
 end
 
+-- How long a hold may live after it began; without the cap, a year.
+local function longestHold(maxHoldMs)
+  local longest = tonumber(maxHoldMs or 1800000)
+  return longest > 0 and longest or 31536000000
+end
+
 -- Named seats are drawn on where there are any; otherwise any name is a seat of what is sold by number.
 local function poolOfSeats()
   return tonumber(redis.call('HGET', stock, 'total:0') or 0) > 0 and 0 or 1

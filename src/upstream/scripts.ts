@@ -71,7 +71,7 @@ function assemble(name: string, source: string, folder: URL): string {
     strip(text),
     'end',
     'local ok, result = pcall(run, KEYS, ARGV)',
-    'if ok then return result end',
+    "if ok or type(result) == 'table' then return result end",
     "return redis.error_reply((string.find(result, '^%u+ ') and '' or 'ERR ') .. result)",
     '',
   ].join('\n')

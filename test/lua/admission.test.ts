@@ -3,7 +3,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { waitFor } from '../fixtures/cluster.ts'
-import { fieldsOf, type LuaEvent, luaEvent, type Places, redisNow } from '../fixtures/lua-event.ts'
+import {
+  fieldsOf,
+  isJournalWhole,
+  type LuaEvent,
+  luaEvent,
+  type Places,
+  redisNow,
+} from '../fixtures/lua-event.ts'
 
 type Entered = [string, string | number | null, number | null]
 type Admitted = [string, string, string, number][]
@@ -166,6 +173,7 @@ t.test('nobody goes in before the event opens', async (t) => {
   const opens = (await redisNow(event.redis)) + 300
   await event.call('CONFIG', {}, ['opens_at_ms', String(opens)])
   t.match(await enter(event, 't1'), ['WAITING', 1, Number])
+  t.same(await event.call('ADMIT', { force: '1' }), [])
   t.equal(fieldsOf(await event.call('STATUS', { token: 't1' })).ready, 0)
   await waitFor('the event to open', async () => (await enter(event, 't1'))[0] === 'ADMITTED')
   t.ok((await redisNow(event.redis)) >= opens)
@@ -313,6 +321,7 @@ t.test('whatever is done, a token is in one place and people go in in line order
             if ((await event.call('POS', { token: of })) !== position + 1)
               throw new Error(`position of ${of}`)
           }
+          if (!(await isJournalWhole(event))) throw new Error(`${kind} took no number`)
           const stats = await statsOf(event)
           if (stats.waiting !== line.length || stats.admitted + stats.inside !== inside.size) {
             throw new Error(JSON.stringify(stats))

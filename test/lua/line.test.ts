@@ -225,6 +225,28 @@ t.test('a request that is sent again gets its first result, whatever happened si
   t.match(await event.again(), ['QUEUED', /./, 3], 'with a dedupe key')
 })
 
+t.test('first results are kept for two generations of ten seconds, and then dropped whole', async (t) => {
+  const event = await luaEvent()
+  for (const token of ['a', 'b', 'c', 'd']) await join(event, 'ann', token)
+  const tenSecondsPass = () => event.redis.hset(event.keys.event, 'replay_ends', 1)
+  await event.call('LEAVE', { token: 'a' })
+  const first = event.repeater()
+  await event.call('LEAVE', { token: 'b' })
+  const second = event.repeater()
+  await tenSecondsPass()
+  await event.call('LEAVE', { token: 'c' })
+  await event.call('CLEANUP')
+  t.same([await first(), await second()], [1, 1])
+  await tenSecondsPass()
+  await event.call('LEAVE', { token: 'd' })
+  const last = event.repeater()
+  t.same([await first(), await second(), await last()], [0, 0, 1])
+  const kept = await Promise.all(
+    (['replay:0', 'replay:1'] as const).map((key) => event.redis.hlen(event.keys[key])),
+  )
+  t.same(kept, [2, 2], 'one of c, one of d, and the sentinels')
+})
+
 t.test('a retry that was never executed runs', async (t) => {
   const event = await luaEvent()
   await join(event, 'bob', 'b')

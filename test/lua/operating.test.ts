@@ -5,7 +5,14 @@ import t from 'tap'
 import { EVENT_KEYS } from '../../src/commands/spec.ts'
 import { loadScripts } from '../../src/upstream/scripts.ts'
 import { ownRedis, waitFor } from '../fixtures/cluster.ts'
-import { contentOf, fieldsOf, type LuaEvent, luaEvent, redisNow } from '../fixtures/lua-event.ts'
+import {
+  contentOf,
+  fieldsOf,
+  isJournalWhole,
+  type LuaEvent,
+  luaEvent,
+  redisNow,
+} from '../fixtures/lua-event.ts'
 
 const join = (event: LuaEvent, user: string, token: string, places = {}) =>
   event.call('ENQUEUE', { user, token, ...places }) as Promise<unknown[]>
@@ -132,6 +139,7 @@ t.test('CLEANUP drops what ran out and changes no answer', async (t) => {
   })
   const before = await answers()
   t.same(await event.call('CLEANUP', { limit: 1 }), [1, 0, 1, 1])
+  t.ok(await isJournalWhole(event))
   t.same(await event.call('CLEANUP'), [0, 0, 1, 3])
   t.same(await event.call('CLEANUP'), [0, 0, 0, 0])
   t.same(await answers(), before)
@@ -173,6 +181,7 @@ t.test('an older queue is taken over in its order, before all who joined here', 
   t.same(await event.call('MIGRATE', { dryrun: '1' }), [26, 25, 1])
   t.equal(await event.redis.zcard(legacy), 26)
   t.same(await event.call('MIGRATE', { limit: 10 }), [16, 9, 1])
+  t.ok(await isJournalWhole(event))
   t.same(await event.again(), [16, 9, 1], 'a request that is sent again moves nothing more')
   await join(event, 'new2', 'n2')
   await event.redis.zadd(legacy, Date.now(), 'late')

@@ -3,7 +3,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { waitFor } from '../fixtures/cluster.ts'
-import { fieldsOf, type LuaEvent, luaEvent, type Places, redisNow } from '../fixtures/lua-event.ts'
+import {
+  fieldsOf,
+  isJournalWhole,
+  type LuaEvent,
+  luaEvent,
+  type Places,
+  redisNow,
+} from '../fixtures/lua-event.ts'
 
 const seatsOf = (row: string, count: number) => Array.from({ length: count }, (_, i) => `${row}${i + 1}`)
 type Held = [string, number, number, number, string[] | null]
@@ -153,6 +160,7 @@ t.test('holds get more time, never past max_hold_ms after the first hold, and ne
     Number,
     null,
   ])
+  t.ok(await isJournalWhole(event))
   t.same(await event.call('EXTEND', { user: 'ann', ttl: 20_000, quantity: 5 }), [
     'HOLD_EXPIRED',
     5,
@@ -190,7 +198,9 @@ t.test('free seats are withdrawn, all or none', async (t) => {
   t.same(await event.call('UNSTOCK', {}, ['A2']), ['UNSTOCKED', 2, 0])
   t.same(await event.call('HOLD', { user: 'bob' }, ['A2']), ['SEAT_UNKNOWN', 1, null, null, ['A2']])
   t.same(await counts(event), [2, 1, 1, 0])
+  t.ok(await isJournalWhole(event))
   t.same(await event.call('STOCK', {}, ['A2']), ['STOCKED', 3])
+  t.ok(await isJournalWhole(event))
 })
 
 t.test('a sale, a cancellation and an extension that are sent again take effect once', async (t) => {
@@ -303,6 +313,7 @@ t.test(
             const isHeld = held.ann + held.bob + seats.filter(({ sold }) => !sold).length
             const isSold = bought.ann + bought.bob + seats.filter(({ sold }) => sold).length
             const expected = [total, total - isHeld - isSold, isHeld, isSold]
+            if (!(await isJournalWhole(event))) throw new Error(`${kind} took no number`)
             const found = await counts(event)
             if (found.join() !== expected.join()) throw new Error(`${kind}: ${found}, not ${expected}`)
           }

@@ -145,7 +145,14 @@ t.test('any seat name is accepted, each once, where seats are sold by number', a
   t.match(await event.call('HOLD', { user: 'bob', quantity: 1 }), ['HELD', 0])
   t.same(await event.call('RELEASE', { user: 'ann' }, ['x']), ['RELEASED', 1, 1])
   t.same(await counts(event), [3, 1, 2, 0])
+  t.match(await event.call('HOLD', { user: 'ann' }, ['later-unnamed']), ['HELD', 0])
   t.same(await event.call('STOCK', {}, ['x', 'y', 'z']), ['STOCKED', 3], 'seats get names later')
+  t.same(await counts(event), [6, 3, 3, 0])
+  t.same(
+    await event.call('RELEASE', { user: 'ann' }, ['later-unnamed']),
+    ['RELEASED', 2, 1],
+    'of the named seats',
+  )
   t.same(await counts(event), [6, 4, 2, 0])
   t.same(await event.call('HOLD', { user: 'bob' }, ['y']), ['SEAT_UNAVAILABLE', 2, null, null, ['y']])
   t.same(await event.call('HOLD', { user: 'bob' }, ['other']), ['SEAT_UNKNOWN', 2, null, null, ['other']])

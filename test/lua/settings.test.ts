@@ -1,7 +1,7 @@
 // Settings are set all or none, within their bounds, and those that nothing enforces are refused.
 
 import t from 'tap'
-import { fieldsOf, luaEvent } from '../fixtures/lua-event.ts'
+import { fieldsOf, luaEvent, redisNow } from '../fixtures/lua-event.ts'
 
 t.test('settings have defaults, and reading them makes no event', async (t) => {
   const event = await luaEvent()
@@ -31,13 +31,29 @@ t.test('one bad setting keeps all of them from being set', async (t) => {
     ['maxlen', '1e3'],
     ['maxlen', ''],
     ['maxlen', '99999999999999999999'],
-    ['dedupe_ttl_ms', '0'],
+    ['hold_ttl_ms', '0'],
+    ['burst', '0'],
+    ['rate', '1.'],
+    ['capacity', '0.5'],
+    ['admit', 'event'],
     ['journal', 'sometimes'],
     ['nonsense', '1'],
   ]) {
     t.match(await event.call('CONFIG', {}, ['max_per_user', '3', ...bad]), /^BADCONF /, bad.join(' '))
   }
   t.equal(await event.redis.exists(event.keys.event), 0)
+})
+
+t.test('a rate may be a fraction, and 0 turns off what can be off', async (t) => {
+  const event = await luaEvent()
+  t.equal(await event.call('CONFIG', {}, ['rate', '0.25', 'max_hold_ms', '0', 'dedupe_ttl_ms', '0']), 'OK')
+  t.match(fieldsOf(await event.call('CONFIG')), { rate: '0.25' })
+  await event.call('STOCK', { count: 5 })
+  const [, , , expires] = (await event.call('HOLD', { user: 'ann', quantity: 1, ttl: 7_200_000 })) as number[]
+  t.ok(expires > (await redisNow(event.redis)) + 7_100_000)
+  await event.call('ENQUEUE', { user: 'ann', token: 'a' })
+  await event.call('LEAVE', { token: 'a' })
+  t.match(await event.call('ENQUEUE', { user: 'ann', token: 'a' }), ['QUEUED'])
 })
 
 t.test('the journal is chosen before anything has happened', async (t) => {

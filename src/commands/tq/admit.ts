@@ -20,7 +20,13 @@ export const command = {
   replies: [{ reply: 'array of [token, user, pass, expires_ms]', when: 'Always; strictly in line order' }],
   errors: [{ error: 'IDMISMATCH', when: 'The ID was used before with other arguments' }],
   notes: [
-    'COUNT defaults to 1. FORCE ignores rate, capacity and opens_at_ms; a paused or closed event lets nobody in.',
+    'COUNT defaults to 1. FORCE ignores rate and capacity; an event that is paused, closed or not open yet lets nobody in.',
     'A call that is sent again with its ID gets its first result.',
+  ],
+  example: [
+    'TQ.CONFIG concert-1 admit manual rate 100 burst 10',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b',
+    'TQ.ADMIT concert-1 COUNT 1',
   ],
 } as const satisfies TqSpec

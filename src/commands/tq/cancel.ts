@@ -39,4 +39,10 @@ export const command = {
     { reply: '[NOT_OWNER, remaining, 0]', when: 'Some of it was not sold to this user; nothing changed' },
   ],
   errors: [{ error: 'IDMISMATCH', when: 'The ID was used before with other arguments' }],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1',
+    'TQ.HOLD concert-1 ann SEATS A1',
+    'TQ.CONFIRM concert-1 ann SEATS A1',
+    'TQ.CANCEL concert-1 ann SEATS A1',
+  ],
 } as const satisfies TqSpec

@@ -35,4 +35,11 @@ export const command = {
     'Entries are dropped only with OLDER: those that wait for longer. LIMIT, 500 unless told otherwise, is for each of the three. The journal keeps retain_ms.',
     'Nothing depends on it: what ran out counts as free or expired before it is dropped.',
   ],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.STOCK concert-1 SEATS A1',
+    'TQ.HOLD concert-1 ann PX 100 SEATS A1',
+    '# sleep 0.2',
+    'TQ.CLEANUP concert-1 OLDER 0',
+  ],
 } as const satisfies TqSpec

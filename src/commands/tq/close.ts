@@ -17,4 +17,5 @@ export const command = {
   notes: [
     'All keys of the event get retain_ms to live. Its settings and the mark that it is closed stay for 90 days more, so that it does not open again by accident.',
   ],
+  example: ['TQ.ENQUEUE concert-1 ann ticket-a', 'TQ.CLOSE concert-1', 'TQ.ENQUEUE concert-1 ben ticket-b'],
 } as const satisfies TqSpec

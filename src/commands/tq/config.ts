@@ -32,4 +32,9 @@ export const command = {
     { error: 'BADCONF', when: 'There is no such setting, or the value is out of its range; none was set' },
   ],
   notes: ['0 means off or unlimited.'],
+  example: [
+    'TQ.CONFIG concert-1 rate 50 burst 10 capacity 2000',
+    'TQ.CONFIG concert-1 rate fast',
+    'TQ.CONFIG concert-1',
+  ],
 } as const satisfies TqSpec

@@ -46,4 +46,11 @@ export const command = {
     'A hold past its deadline is always HOLD_EXPIRED; who wants the seat still holds it again first.',
     'QTY takes the oldest holds first, unless FENCE names one.',
   ],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1 A2',
+    'TQ.HOLD concert-1 ann PX 300 SEATS A1 A2',
+    'TQ.CONFIRM concert-1 ann SEATS A1',
+    '# sleep 0.4',
+    'TQ.CONFIRM concert-1 ann SEATS A2',
+  ],
 } as const satisfies TqSpec

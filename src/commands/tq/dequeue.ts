@@ -20,4 +20,11 @@ export const command = {
   replies: [{ reply: 'array of [id, token]', when: 'Always; in the order they were enqueued' }],
   errors: [{ error: 'IDMISMATCH', when: 'The ID was used before with other arguments' }],
   notes: ['COUNT defaults to 1. A call that is sent again with its ID gets its first result.'],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ann ticket-b',
+    'TQ.DEQUEUE concert-1 ann ID worker-7:1',
+    '# sent again because the reply was lost: the same entry, not the next one',
+    'TQ.DEQUEUE concert-1 ann ID worker-7:1',
+  ],
 } as const satisfies TqSpec

@@ -20,4 +20,10 @@ export const command = {
     { reply: '0', when: 'The token was neither admitted nor inside' },
   ],
   errors: [],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENTER concert-1 ticket-a',
+    'TQ.DONE concert-1 ticket-a',
+    'TQ.DONE concert-1 ticket-a',
+  ],
 } as const satisfies TqSpec

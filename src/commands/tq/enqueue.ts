@@ -35,4 +35,10 @@ export const command = {
     'Without DEDUPE the token itself is the dedupe key; tokens and dedupe keys are separate name spaces. TTL is how long the key counts as used, in seconds from the first call; the default is the setting dedupe_ttl_ms.',
     'An id looks like a stream id, milliseconds and sequence number, and ids grow with the line.',
   ],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b DEDUPE order-77 TTL 600',
+    "# the same dedupe key again: the original's id and its position now",
+    'TQ.ENQUEUE concert-1 ben ticket-c DEDUPE order-77',
+  ],
 } as const satisfies TqSpec

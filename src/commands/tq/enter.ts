@@ -31,4 +31,14 @@ export const command = {
     'With the setting admit auto any ENTER first lets in from the front as many as rate and capacity allow, at most 500, whoever calls; with admit manual only TQ.ADMIT does.',
     'expires_ms is when stay_ms is over, nil without one. Counts as a heartbeat where the event has idle_ms.',
   ],
+  example: [
+    'TQ.CONFIG concert-1 capacity 1',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b',
+    'TQ.ENTER concert-1 ticket-a',
+    'TQ.ENTER concert-1 ticket-b',
+    '# ann is done, and her place is free',
+    'TQ.DONE concert-1 ticket-a',
+    'TQ.ENTER concert-1 ticket-b',
+  ],
 } as const satisfies TqSpec

@@ -22,4 +22,9 @@ export const command = {
     'As with SCAN, an event may be named more than once while the list changes, and a page may be empty before the end.',
     'A proxy writes an event to the list when it first writes to it; what was purged leaves the list.',
   ],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-2 ben ticket-b',
+    'TQ.EVENTS MATCH concert-*',
+  ],
 } as const satisfies TqSpec

@@ -58,4 +58,10 @@ export const command = {
   notes: [
     'A deadline never moves back. QTY extends the oldest holds that cover the number, each as a whole.',
   ],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1',
+    'TQ.HOLD concert-1 ann EX 120 SEATS A1',
+    'TQ.EXTEND concert-1 ann EX 300 SEATS A1',
+    'TQ.EXTEND concert-1 ben EX 300 SEATS A1',
+  ],
 } as const satisfies TqSpec

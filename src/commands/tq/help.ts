@@ -14,4 +14,5 @@ export const command = {
   execution: { by: 'local' },
   replies: [{ reply: 'array of lines', when: 'Always' }],
   errors: [{ error: 'ERR', when: 'There is no such command' }],
+  example: ['TQ.HELP pos'],
 } as const satisfies TqSpec

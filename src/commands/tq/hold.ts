@@ -57,4 +57,12 @@ export const command = {
     'Each QTY call makes a hold of its own. Where an event has a plain COUNT and no named seats, any seat name is accepted, each once, up to the count.',
     'At most 500 seats or places in a call.',
   ],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1 A2',
+    'TQ.STOCK concert-1 SECTION standing COUNT 3',
+    'TQ.HOLD concert-1 ann EX 120 SEATS A1',
+    'TQ.HOLD concert-1 ben SEATS A1 A2',
+    'TQ.HOLD concert-1 ben SECTION standing QTY 2',
+    'TQ.HOLD concert-1 cat SECTION standing QTY 2',
+  ],
 } as const satisfies TqSpec

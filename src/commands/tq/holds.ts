@@ -22,4 +22,11 @@ export const command = {
     },
   ],
   errors: [],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1',
+    'TQ.STOCK concert-1 SECTION standing COUNT 10',
+    'TQ.HOLD concert-1 ann SEATS A1',
+    'TQ.HOLD concert-1 ann SECTION standing QTY 2',
+    'TQ.HOLDS concert-1 ann',
+  ],
 } as const satisfies TqSpec

@@ -23,4 +23,9 @@ export const command = {
   notes: [
     'A token that joined without a DEDUPE key cannot join again until its dedupe time, counted from the join, is over.',
   ],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.LEAVE concert-1 ticket-a',
+    'TQ.LEAVE concert-1 ticket-a',
+  ],
 } as const satisfies TqSpec

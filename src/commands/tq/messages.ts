@@ -18,4 +18,10 @@ export const command = {
   replies: [{ reply: 'array of [id, token, position]', when: 'Always; empty where nothing waits' }],
   errors: [],
   notes: ['The first 500 entries.'],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b',
+    'TQ.ENQUEUE concert-1 ann ticket-c',
+    'TQ.MESSAGES concert-1 ann',
+  ],
 } as const satisfies TqSpec

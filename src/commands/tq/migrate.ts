@@ -23,4 +23,11 @@ export const command = {
     'Entries keep their order and stand before all who joined here; the token stands for the user. Tokens that are known here already are skipped, and dropped from the old queue.',
     'LIMIT, 100 unless told otherwise, is how many are looked at: some milliseconds a call. DRYRUN changes nothing and says what would be done.',
   ],
+  example: [
+    'ZADD queue:event:{concert-1} 1700000000000 old-1 1700000000000 old-2 1700000000001 old-3',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.MIGRATE concert-1 DRYRUN',
+    'TQ.MIGRATE concert-1',
+    'TQ.PEEK concert-1 COUNT 10',
+  ],
 } as const satisfies TqSpec

@@ -18,4 +18,10 @@ export const command = {
   replies: [{ reply: 'OK', when: 'Always' }],
   errors: [],
   notes: ['IN: nobody joins; OUT: nobody is admitted; ALL, the default: both. The last call counts.'],
+  example: [
+    'TQ.PAUSE concert-1 IN',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.RESUME concert-1',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+  ],
 } as const satisfies TqSpec

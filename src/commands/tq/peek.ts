@@ -18,4 +18,9 @@ export const command = {
   replies: [{ reply: 'array of [id, token, user]', when: 'Always; empty where nobody waits' }],
   errors: [],
   notes: ['COUNT defaults to 1.'],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b',
+    'TQ.PEEK concert-1 COUNT 10',
+  ],
 } as const satisfies TqSpec

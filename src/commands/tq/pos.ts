@@ -21,4 +21,10 @@ export const command = {
   ],
   errors: [],
   notes: ['Exact, and never writes.'],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENQUEUE concert-1 ben ticket-b',
+    'TQ.POS concert-1 ticket-b',
+    'TQ.POS concert-1 nobody',
+  ],
 } as const satisfies TqSpec

@@ -21,4 +21,9 @@ export const command = {
   notes: [
     'LIMIT is how many keys one call may delete; until the last one is gone the event counts as closed. A closed event keeps its mark.',
   ],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.PURGE concert-1 LIMIT 10',
+    'TQ.PURGE concert-1 LIMIT 10',
+  ],
 } as const satisfies TqSpec

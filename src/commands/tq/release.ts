@@ -45,4 +45,10 @@ export const command = {
   ],
   errors: [{ error: 'IDMISMATCH', when: 'The ID was used before with other arguments' }],
   notes: ['QTY takes the oldest holds first, unless FENCE names one. Works with a full memory.'],
+  example: [
+    'TQ.STOCK concert-1 SEATS A1',
+    'TQ.HOLD concert-1 ann SEATS A1',
+    'TQ.RELEASE concert-1 ben SEATS A1',
+    'TQ.RELEASE concert-1 ann SEATS A1',
+  ],
 } as const satisfies TqSpec

@@ -14,4 +14,5 @@ export const command = {
   execution: { by: 'script', script: 'tq-resume', keys: EVENT_KEYS },
   replies: [{ reply: 'OK', when: 'Always, paused or not' }],
   errors: [],
+  example: ['TQ.PAUSE concert-1', 'TQ.RESUME concert-1'],
 } as const satisfies TqSpec

@@ -26,4 +26,5 @@ export const command = {
   notes: [
     'state is free, held or sold; user and expires_ms are nil where they do not apply. As with HSCAN, COUNT is a hint, and a seat may come twice while the event changes.',
   ],
+  example: ['TQ.STOCK concert-1 SEATS A1 A2', 'TQ.HOLD concert-1 ann SEATS A1', 'TQ.SEATMAP concert-1'],
 } as const satisfies TqSpec

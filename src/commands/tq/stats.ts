@@ -18,4 +18,10 @@ export const command = {
   },
   replies: [{ reply: 'map of counts', when: 'Always; all 0 for an event that is not there' }],
   errors: [],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.STOCK concert-1 SEATS A1 A2',
+    'TQ.HOLD concert-1 ann SEATS A1',
+    'TQ.STATS concert-1',
+  ],
 } as const satisfies TqSpec

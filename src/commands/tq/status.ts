@@ -31,4 +31,9 @@ export const command = {
     'Counts as a heartbeat where the event has idle_ms; writes nothing otherwise.',
     'state is waiting, admitted, inside, expired or left; total counts the whole line; ready is 1 where TQ.ENTER would admit now; eta_ms is -1 where it is unknown.',
   ],
+  example: [
+    'TQ.CONFIG concert-1 admit manual rate 10',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.STATUS concert-1 ticket-a',
+  ],
 } as const satisfies TqSpec

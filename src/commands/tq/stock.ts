@@ -38,4 +38,5 @@ export const command = {
     'SEATS adds named seats, at most 500 in a call; naming one again changes nothing. COUNT sets how many places there are to sell, in the section or without one.',
     'A seat that was taken by number before it was named moves over to the named seats, with its hold or its buyer.',
   ],
+  example: ['TQ.STOCK concert-1 SEATS A1 A2 A3', 'TQ.STOCK concert-1 SECTION standing COUNT 500'],
 } as const satisfies TqSpec

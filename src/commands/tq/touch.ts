@@ -18,4 +18,9 @@ export const command = {
   replies: [{ reply: 'integer', when: 'How many of the tokens wait' }],
   errors: [],
   notes: ['Writes only where the event has idle_ms, and at most ten times in that time per token.'],
+  example: [
+    'TQ.CONFIG concert-1 idle_ms 30000',
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.TOUCH concert-1 ticket-a ticket-z',
+  ],
 } as const satisfies TqSpec

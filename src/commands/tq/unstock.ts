@@ -20,4 +20,5 @@ export const command = {
     { reply: '[SEAT_UNAVAILABLE, total, 0]', when: 'Some of them are held or sold; none was withdrawn' },
   ],
   errors: [],
+  example: ['TQ.STOCK concert-1 SEATS A1 A2', 'TQ.UNSTOCK concert-1 SEATS A2'],
 } as const satisfies TqSpec

@@ -22,4 +22,9 @@ export const command = {
     { reply: '[INVALID, nil, nil]', when: 'There is no such pass, or it ended longer than remember_ms ago' },
   ],
   errors: [],
+  example: [
+    'TQ.ENQUEUE concert-1 ann ticket-a',
+    'TQ.ENTER concert-1 ticket-a',
+    'TQ.VERIFY concert-1 made-up',
+  ],
 } as const satisfies TqSpec
