@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(k log n), k entries taken
 local event, line, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, _, _, seen = unpack(KEYS)
 local requestId, user, count, id = unpack(ARGV)
--- USES: clock, users, tickets, entries, typed, dedupe, leaving, taking, replay, once
+-- USES: clock, users, tickets, entries, messages, typed, dedupe, leaving, taking, replay, once
 
 local before = replayed()
 if before then

@@ -78,7 +78,7 @@ if state[5] == 'IN' or state[5] == 'ALL' then
 end
 local limit = tonumber(state[7] or 0)
 if limit > 0 then
-  -- USES: entries
+  -- USES: entries, messages
   local score = userScore(user)
   local there = redis.call('ZCOUNT', users, score, score)
   -- Some may be another user's whose hash is the same: worth a look where it is short.

@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(k log n), k entries of the user
 local line, tickets, users = unpack(KEYS)
 local user = ARGV[1]
--- USES: users, tickets, entries
+-- USES: users, tickets, entries, messages
 
 local result = {}
 for i, entry in ipairs(entriesOf(user, 500)) do

@@ -56,6 +56,21 @@ function compare(spec: TqSpec, keys: readonly string[], script: Script): void {
   const calls = /redis\.call\(\s*'(XADD|ZADD|ZREM|HSET|HDEL|HINCRBY|UNLINK|DEL|PEXPIRE)'/.exec(script.body)
   if (!writes && calls) faults.push(`${file} calls ${calls[1]}, but ${spec.name} is not flagged write.`)
   checkLocals(script, keys)
+  checkCalls(script)
+}
+
+/** What is called by a bare name has to be Lua's own or defined in the script, helpers put in. */
+function checkCalls(script: Script): void {
+  const own = new Set(
+    'if while and or not return function unpack select tonumber tostring type ipairs pairs pcall'.split(' '),
+  )
+  for (const [, name] of script.body.matchAll(/^ *local function (\w+)/gm)) own.add(name)
+  const text = script.body.replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
+  for (const [, name] of text.matchAll(/(?<![\w.:])([A-Za-z_]\w*) *\(/g)) {
+    if (own.has(name)) continue
+    own.add(name)
+    faults.push(`lua/${script.name}.lua calls ${name}, which is defined nowhere in it.`)
+  }
 }
 
 /** Keys that a client names itself: behind the event's own in KEYS. */

@@ -1,5 +1,50 @@
 -- Moves people from the line to the admitted, each with a pass.
 
+-- Who has not been heard of for `idle_ms` is absent; a join counts, and so does the day the setting was made.
+local function isAbsent(heard, joined, state, now)
+  local last = tonumber(heard or nil) or math.max(joined, tonumber(state.idle_since or 0))
+  return last < now - tonumber(state.idle_ms)
+end
+
+-- Up to `room` entries from the front, and the absent among them; at most 500 are looked at.
+local function chooseFront(state, room, now)
+  local chosen, absent, looked = {}, {}, 0
+  local idle = tonumber(state.idle_ms or 0) > 0
+  while #chosen < room and looked < 500 do
+    local size = idle and math.min(math.max(room - #chosen, 50), 500 - looked) or room
+    local front = redis.call('ZRANGE', line, looked + 1, looked + size, 'WITHSCORES')
+    local numbers, tokens = {}, {}
+    for i = 1, #front, 2 do
+      tokens[#tokens + 1] = front[i]
+      numbers[#numbers + 1] = front[i + 1]
+    end
+    if #tokens == 0 then
+      break
+    end
+    local held = readTickets(numbers)
+    local heard = idle and redis.call('ZMSCORE', seen, unpack(tokens))
+    for i = 1, #tokens do
+      if #chosen == room then
+        break
+      end
+      local ms, at, ttl, by, user = unpack(held[i] or { '0', '0', '', '', '' })
+      local entry = {
+        number = numbers[i], token = tokens[i], id = idOf(ms, numbers[i]), at = at, ttl = ttl, by = by, user = user,
+      }
+      if idle and isAbsent(heard[i], tonumber(ms), state, now) then
+        absent[#absent + 1] = entry
+      else
+        chosen[#chosen + 1] = entry
+      end
+    end
+    looked = looked + #tokens
+    if #tokens < size then
+      break
+    end
+  end
+  return chosen, absent
+end
+
 local PACE_MS = 60000
 
 local function countPace(state, count, now)
