@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(k log n), k seats or places
 local event, _, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
 local requestId, user, ttl, pass, id, section, quantity = unpack(ARGV)
--- USES: clock, users, typed, dedupe, replay, once, seats, quantities, reducing, belongings, passes
+-- USES: clock, users, typed, replay, seats
 
 if #ARGV > 507 then
   return redis.error_reply('ERR too many seats in one call, at most 500')
@@ -22,10 +22,17 @@ local now, stamp = readClock(state[3])
 local byNumber = quantity ~= ''
 local generations = { state[10], state[11], state[12] }
 local dedupeMs = tonumber(state[9] or 300000)
-local digest = id ~= '' and digestOf('HOLD', select(2, unpack(ARGV)))
-before = givenBefore(id, digest, now)
-if before then
-  return before
+local keep
+if id ~= '' then
+  -- USES: dedupe, once
+  local digest = digestOf('HOLD', select(2, unpack(ARGV)))
+  before = givenBefore(id, digest, now)
+  if before then
+    return before
+  end
+  keep = function(result)
+    return keepFor(generations, id, digest, result, dedupeMs, now)
+  end
 end
 
 redis.call('ZCARD', users)
@@ -43,7 +50,7 @@ local remaining = total - sold - live
 local function refuse(status, names)
   local result = { status, remaining, false, false, names or false }
   local gone = not state[1] or (state[5] and tonumber(state[5]) <= now)
-  return gone and result or keepFor(generations, id, digest, result, dedupeMs, now)
+  return keep and not gone and keep(result) or result
 end
 
 local found, fields, unknown, taken, free, mine = {}, {}, {}, {}, {}, {}
@@ -81,6 +88,7 @@ if state[5] then
   return refuse('CLOSED')
 end
 if state[13] == '1' then
+  -- USES: passes
   local token = pass ~= '' and redis.call('HGET', tickets, 'p' .. pass)
   local shown = token and redis.call('HGET', tickets, 't' .. token)
   shown = shown and readPass(shown)
@@ -96,8 +104,11 @@ if #taken > 0 then
 end
 local wanted = byNumber and tonumber(quantity) or #free
 local most = tonumber(state[8] or 0)
-if most > 0 and wanted > 0 and countOf(user, now) + wanted > most then
-  return refuse('LIMIT')
+if most > 0 and wanted > 0 then
+  -- USES: quantities, belongings
+  if countOf(user, now) + wanted > most then
+    return refuse('LIMIT')
+  end
 end
 if wanted > remaining then
   return refuse('SOLD_OUT')
@@ -121,6 +132,7 @@ if state[4] ~= 'none' then
 end
 local marks = {}
 if byNumber then
+  -- USES: quantities, reducing
   local hold = {
     quantity = wanted, pool = pool, fence = fence, deadline = deadline, first = now, user = user, field = 'q' .. seq,
   }
@@ -152,5 +164,7 @@ else
 end
 redis.call('HSET', event, 'seq', seq, 'clock', ms)
 local result = { 'HELD', remaining - wanted, fence, earliest or deadline, false }
-keepFor(generations, id, digest, result, dedupeMs, now)
+if keep then
+  keep(result)
+end
 return record(result, now)

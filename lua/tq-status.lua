@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(log n)
 local event, line, tickets, dedupe0, dedupe1, admitted, inside, seen = unpack(KEYS)
 local requestId, token = unpack(ARGV)
--- USES: clock, state, tickets, dedupe, passes, hearing, admission
+-- USES: clock, state, tickets, admission
 
 local state = readEvent(
   'clock', 'closed', 'paused', 'rate', 'burst', 'capacity', 'admit', 'idle_ms', 'opens_at_ms', 'bucket', 'bucket_at',
@@ -20,6 +20,7 @@ local number = redis.call('ZSCORE', line, token)
 if number then
   local joined = tonumber((readTicket(number))) or now
   if tonumber(state.idle_ms or 0) > 0 then
+    -- USES: hearing
     hear({ token }, tonumber(state.idle_ms), now)
   end
   local position = redis.call('ZRANK', line, token)
@@ -34,6 +35,7 @@ if number then
 end
 local held = state.admitted_total and redis.call('HGET', tickets, 't' .. token)
 if held then
+  -- USES: passes
   held = readPass(held)
   if isLive(held, now) then
     status.state = held.state
@@ -47,6 +49,7 @@ if held then
   end
   return false
 end
+-- USES: dedupe
 local gone = recall('t' .. token, now)
 if gone then
   status.state = string.match(gone, '^%d+,%d+,(%a+)')
