@@ -64,7 +64,9 @@ function checkCalls(script: Script): void {
   const own = new Set(
     'if while and or not return function unpack select tonumber tostring type ipairs pairs pcall'.split(' '),
   )
-  for (const [, name] of script.body.matchAll(/^ *local function (\w+)/gm)) own.add(name)
+  for (const [, names] of script.body.matchAll(/^ *local (?:function )?(\w+(?:, \w+)*)/gm)) {
+    for (const name of names.split(', ')) own.add(name)
+  }
   const text = script.body.replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
   for (const [, name] of text.matchAll(/(?<![\w.:])([A-Za-z_]\w*) *\(/g)) {
     if (own.has(name)) continue
