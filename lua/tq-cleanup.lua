@@ -41,7 +41,7 @@ if older ~= '' then
   for i = 1, #numbers do
     local ms, at, ttl, by, user = unpack(held[i] or { '0', '0', '', '', '' })
     -- The line is in the order of the joins: behind the first that is young enough all are.
-    if tonumber(ms) >= now - tonumber(older) then
+    if tonumber(ms) > now - tonumber(older) then
       break
     end
     old[i] = {

@@ -141,7 +141,7 @@ if byNumber then
   end
   redis.call('ZADD', holds, unpack(marks))
   redis.call('HSET', seats, hold.field, packQuantity(hold))
-  local _, _, stale = quantitiesOf(user, pool, 1, now, 10)
+  local _, _, stale = quantitiesOf(user, pool, 1, now, 2)
   for i = 1, #stale do
     reduce(stale[i], stale[i].quantity)
   end
