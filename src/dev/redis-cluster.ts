@@ -82,6 +82,8 @@ export function startRedisCluster(options: RedisClusterOptions = {}): Promise<Re
     const config = [
       'cluster-enabled yes',
       'cluster-config-file nodes.conf',
+      // A node learns its address from those that meet it; one that is alone would tell its clients none.
+      'cluster-announce-ip 127.0.0.1',
       `cluster-node-timeout ${options.nodeTimeoutMs ?? 2_000}`,
       // Tests move slots about; a replica that changes sides by itself would surprise them.
       group.major >= 7 ? 'cluster-allow-replica-migration no' : 'cluster-migration-barrier 1000',
