@@ -190,6 +190,21 @@ t.test("a user's entries are listed and taken in the order they were enqueued", 
   t.match(fieldsOf(await event.call('STATUS', { token: 't3' })), { state: 'left' })
 })
 
+t.test('nothing but sentinels stays of a line that has emptied', async (t) => {
+  const event = await luaEvent()
+  for (let i = 0; i < 40; i++) await join(event, `u${i % 7}`, `t${i}`)
+  for (let i = 0; i < 40; i += 3) await event.call('LEAVE', { token: `t${i}` })
+  for (let i = 0; i < 7; i++) await event.call('DEQUEUE', { user: `u${i}`, count: 500 })
+  const { line, users, tickets, seen } = event.keys
+  const sizes = [
+    event.redis.zcard(line),
+    event.redis.zcard(users),
+    event.redis.hlen(tickets),
+    event.redis.zcard(seen),
+  ]
+  t.same(await Promise.all(sizes), [1, 1, 1, 1])
+})
+
 t.test('an ID gives the first result of a DEQUEUE again, and fits no other call', async (t) => {
   const event = await luaEvent()
   for (const token of ['a', 'b', 'c']) await join(event, 'ann', token)

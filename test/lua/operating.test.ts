@@ -292,6 +292,7 @@ t.test(
       ['ADMIT', { count: 2, id: 'x' }],
       ['ENTER', { token: 't1' }],
       ['ENTER', { token: 't5' }],
+      ['VERIFY', {}],
       ['DONE', { token: 't1' }],
       ['TOUCH', {}, ['t3']],
       ['STATUS', { token: 't3' }],
@@ -319,7 +320,7 @@ t.test(
         await event.call('STOCK', {}, ['A1', 'A2', 'A3', 'A4'])
         await event.call('STOCK', { count: 10 })
         for (let i = 1; i <= 5; i++) await join(event, `u${i}`, `t${i}`)
-        await event.call('ADMIT', { count: 2 })
+        const [[, , pass]] = (await event.call('ADMIT', { count: 2 })) as string[][]
         await event.call('HOLD', { user: 'ann' }, ['A1', 'A2'])
         await event.call('CONFIRM', { user: 'ann' }, ['A2'])
         await event.call('HOLD', { user: 'ann', quantity: 3 })
@@ -329,7 +330,7 @@ t.test(
         await event.redis.set(event.keys[key], 'of someone else')
         const content = () => contentOf(event, legacy)
         const before = await content()
-        const reply = await event.call(command, places, tail)
+        const reply = await event.call(command, command === 'VERIFY' ? { pass } : places, tail)
         if (typeof reply === 'string' && reply !== 'OK') {
           t.equal(
             reply,

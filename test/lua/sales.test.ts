@@ -170,6 +170,16 @@ t.test('holds get more time, never past max_hold_ms after the first hold, and ne
   ])
   await waitFor('the first deadline to pass', async () => (await redisNow(event.redis)) > started + 300)
   t.same(await counts(event), [12, 6, 6, 0])
+  t.match(await event.call('CONFIRM', { user: 'ann', quantity: 4 }), ['SOLD', 5, 4], 'it is still held')
+})
+
+t.test('a seat whose hold was extended is still held when its first deadline has passed', async (t) => {
+  const event = await venue(1, 0)
+  const [, , , expires] = (await event.call('HOLD', { user: 'ann', ttl: 100 }, ['A1'])) as Held
+  await event.call('EXTEND', { user: 'ann', ttl: 60_000 }, ['A1'])
+  await waitFor('the first deadline to pass', async () => (await redisNow(event.redis)) > expires)
+  t.match(await event.call('HOLD', { user: 'bob' }, ['A1']), ['SEAT_UNAVAILABLE'])
+  t.match(await event.call('CONFIRM', { user: 'ann' }, ['A1']), ['SOLD', 0, 1])
 })
 
 t.test('HOLDS lists what is held, and what ran out is not in it', async (t) => {
