@@ -1,7 +1,7 @@
 // Writes the reference pages from the specifications and settings, with real redis-cli sessions; or checks them.
 // usage: node scripts/docs.ts [--check]
 
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -50,14 +50,20 @@ async function session(
       }
       continue
     }
-    const run = spawnSync('redis-cli', ['-p', String(port), '--no-raw'], {
-      input: `${line}\n`,
-      encoding: 'utf8',
-    })
-    if (run.status !== 0) throw new Error(`redis-cli: ${run.error?.message ?? run.stderr}`)
-    shown.push(`127.0.0.1:6380> ${line}`, run.stdout.trimEnd())
+    shown.push(`127.0.0.1:6380> ${line}`, (await typed(line, port)).trimEnd())
   }
   return shown.join('\n')
+}
+
+/** What redis-cli says to one line. Not waited for in place: the proxy that answers is in this process. */
+function typed(line: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { timeout: 10_000 }
+    const cli = execFile('redis-cli', ['-p', String(port), '--no-raw'], options, (error, output) =>
+      error === null ? resolve(output) : reject(error),
+    )
+    cli.stdin!.end(`${line}\n`)
+  })
 }
 
 async function commandPage(): Promise<string> {
