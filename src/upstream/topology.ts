@@ -62,11 +62,16 @@ export function watchTopology(options: TopologyOptions): Topology {
       try {
         const found = await identify(seed, options)
         if (stopped) return
-        kind = found
+        if (kind !== found.kind) log.info({ seed, kind: found.kind }, 'upstream found')
+        kind = found.kind
         attempt = 0
-        log.info({ seed, kind }, 'upstream found')
-        if (found === 'cluster') watchCluster()
-        else options.onTopology([{ from: 0, to: SLOT_COUNT - 1, address: seed }])
+        if (found.ranges === null) {
+          watchCluster()
+          return
+        }
+        options.onTopology(found.ranges)
+        // A cluster of one node may grow.
+        if (kind === 'cluster') timer = setTimeout(search, options.refreshIntervalMs)
         return
       } catch (error) {
         failures.push(`${seed}: ${(error as Error).message}`)
@@ -140,8 +145,14 @@ export function watchTopology(options: TopologyOptions): Topology {
   }
 }
 
-/** Whether the server at `seed` is a node of a cluster; rejects where it cannot be asked. */
-async function identify(seed: string, options: TopologyOptions): Promise<UpstreamKind> {
+/** What `seed` is; `ranges` where it is all there is to know, null where ioredis is to watch a cluster. */
+interface Found {
+  kind: UpstreamKind
+  ranges: ServedRange[] | null
+}
+
+/** Asks the server at `seed` what it is; rejects where it cannot be asked. */
+async function identify(seed: string, options: TopologyOptions): Promise<Found> {
   const { username, password, connectTimeoutMs } = options
   const redis = new Redis({
     ...splitAddress(seed),
@@ -161,7 +172,17 @@ async function identify(seed: string, options: TopologyOptions): Promise<Upstrea
   try {
     await redis.connect()
     const info = await redis.info('cluster')
-    return /cluster_enabled:1/.test(info) ? 'cluster' : 'standalone'
+    if (!/cluster_enabled:1/.test(info)) {
+      return { kind: 'standalone', ranges: [{ from: 0, to: SLOT_COUNT - 1, address: seed }] }
+    }
+    const slots = await redis.cluster('SLOTS')
+    // A node that never met another does not know its own address and says none, which ioredis passes over.
+    const alone = slots.length > 0 && slots.every(([, , [host]]) => !host)
+    const { host } = splitAddress(seed)
+    return {
+      kind: 'cluster',
+      ranges: alone ? slots.map(([from, to, [, port]]) => ({ from, to, address: `${host}:${port}` })) : null,
+    }
   } catch (error) {
     throw reason ?? error
   } finally {
