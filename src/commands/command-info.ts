@@ -16,6 +16,8 @@ export type FindKeys =
 export interface KeySpec {
   begin: BeginSearch
   find: FindKeys
+  /** An empty argument there is no key: it says that the keys stand elsewhere. */
+  unlessEmpty?: true
 }
 
 /** A command as the upstream describes it. */

@@ -26,7 +26,7 @@ export function slotOfKeys(request: Request, specs: readonly KeySpec[]): number 
   let slot = NO_KEYS
   for (const spec of specs) {
     const begin = findBegin(request, spec)
-    if (begin < 0) continue
+    if (begin < 0 || (spec.unlessEmpty && request.argLength(begin) === 0)) continue
     let index = begin
     let last: number
     const { find } = spec

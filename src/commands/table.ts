@@ -145,7 +145,7 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
     })
   }
   if (keySpecs.length === 0) return refuseBecause(NEEDS_ALL_MASTERS)
-  const specs = name === 'sort' || name === 'sort_ro' ? [...keySpecs, SORT_STORE] : keySpecs
+  const specs = amended(name, keySpecs)
   if (flags.has('blocking')) {
     // Streams are read without waiting unless BLOCK says so; all others wait by nature.
     if (!name.startsWith('xread')) return refuseBecause(NEEDS_OWN_CONNECTION)
@@ -162,6 +162,13 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
     return entry(name, { kind: BY_KEY, write, keyIndex: only.begin.index })
   }
   return entry(name, { kind: BY_KEYS, write, keySpecs: specs })
+}
+
+/** Key specifications where Redis's own do not tell all. */
+function amended(name: string, specs: readonly KeySpec[]): readonly KeySpec[] {
+  if (name === 'sort' || name === 'sort_ro') return [...specs, SORT_STORE]
+  if (name === 'migrate') return specs.map((spec, i) => (i === 0 ? { ...spec, unlessEmpty: true } : spec))
+  return specs
 }
 
 /** SORT's destination, which its key specifications leave open. */
