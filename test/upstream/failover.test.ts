@@ -160,6 +160,37 @@ t.test('a proxy whose upstream is away answers at once, and recovers by itself',
   await waitFor('the first write', async () => (await client.call('SET', randomName(), 1)) === 'OK')
 })
 
+t.test('a cluster of one node is served although it does not know its address, and may grow', async (t) => {
+  const cluster = await ownCluster(t, { masters: 1, config: ['cluster-announce-ip ""'] })
+  const proxy = await startTestProxy(t, { upstream: [...cluster.addresses], topologyRefreshMs: 100 })
+  const client = await connect(t, proxy.port)
+  const key = keyOf(2)
+  t.equal(await client.call('SET', key, 1), 'OK')
+  t.match(messageOf(await client.call('SUNION', keyOf(0), keyOf(1))), /^CROSSSLOT /)
+  const larger = await ownCluster(t, { masters: 1 })
+  const [first, second] = [await connect(t, cluster.nodes[0]!.port), await connect(t, larger.nodes[0]!.port)]
+  await second.call('CLUSTER', 'RESET', 'HARD')
+  await second.call('CLUSTER', 'MEET', '127.0.0.1', cluster.nodes[0]!.port)
+  await waitFor('them to meet', async () =>
+    /cluster_known_nodes:2/.test(String(await first.call('CLUSTER', 'INFO'))),
+  )
+  await waitFor('the other to know all slots', async () =>
+    /cluster_state:ok/.test(String(await second.call('CLUSTER', 'INFO'))),
+  )
+  const slot = keySlot(Buffer.from(key))
+  const id = String(await second.call('CLUSTER', 'MYID'))
+  await first.call('DEL', key)
+  await second.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
+  await first.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
+  t.equal(await client.call('SET', key, 2), 'OK')
+  t.equal(await second.call('GET', key), '2')
+  await waitFor('the topology', () =>
+    proxy.log.some(
+      ({ message, fields }) => message === 'topology changed' && (fields.masters as string[]).length === 2,
+    ),
+  )
+})
+
 t.test('a standalone Redis is served as well, keys of several slots included', async (t) => {
   const redis = await ownRedis(t)
   const proxy = await startTestProxy(t, { upstream: [redis.address] })
