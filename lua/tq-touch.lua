@@ -19,6 +19,9 @@ for i = 2, #ARGV do
   end
 end
 if #waiting > 0 and tonumber(state.idle_ms or 0) > 0 then
-  hear(waiting, tonumber(state.idle_ms), now)
+  local failure = hear(waiting, tonumber(state.idle_ms), now)
+  if failure then
+    return failure
+  end
 end
 return #waiting

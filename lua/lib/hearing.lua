@@ -1,6 +1,7 @@
 -- Notes that someone who waits was heard of.
 
--- Not more often than ten times in `idle_ms`, so that most polls write nothing.
+-- Not more often than ten times in `idle_ms`, so that most polls write nothing. What keeps it from being written,
+-- such as a full memory, is returned: a poll is answered all the same.
 local function hear(tokens, idleMs, now)
   local before = redis.call('ZMSCORE', seen, unpack(tokens))
   local fresh = {}
@@ -11,6 +12,7 @@ local function hear(tokens, idleMs, now)
     end
   end
   if #fresh > 0 then
-    redis.call('ZADD', seen, unpack(fresh))
+    local result = redis.pcall('ZADD', seen, unpack(fresh))
+    return type(result) == 'table' and result or nil
   end
 end
