@@ -22,4 +22,6 @@ export interface SessionState {
   /** Commands without a reply yet, and bytes the client has not taken yet. */
   readonly pendingReplies: number
   readonly unsentBytes: number
+  /** Ends the connection at once; the reason is logged. */
+  destroy(reason: string): void
 }

@@ -1,6 +1,6 @@
 // CLIENT and its subcommands, about the proxy's own clients.
 
-import { OK_REPLY, type Reply, Verbatim } from '../../resp/encode.ts'
+import { encodeReply, OK_REPLY, type Reply, Verbatim } from '../../resp/encode.ts'
 import { readInteger } from '../integers.ts'
 import { answer, answerBytes, refuse } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
@@ -93,6 +93,52 @@ const trackingInfo: LocalHandler = (_request, session) =>
     session,
   )
 
+/** CLIENT KILL address, or filters that a client has to match all of. */
+const kill: LocalHandler = (request, session, environment) => {
+  const byAddress = request.argc === 3
+  let skipSelf = !byAddress
+  const filters: ((other: SessionState) => boolean)[] = []
+  if (byAddress) {
+    const address = request.text(2)
+    filters.push((other) => other.address === address)
+  }
+  for (let i = 2; !byAddress && i < request.argc; i += 2) {
+    const filter = request.text(i).toUpperCase()
+    if (i + 1 >= request.argc) return refuse('ERR syntax error')
+    const value = request.text(i + 1)
+    if (filter === 'ID') {
+      const id = readInteger(value)
+      if (id === null || id < 1) return refuse('ERR client-id should be greater than 0')
+      filters.push((other) => other.id === id)
+    } else if (filter === 'TYPE') {
+      const type = value.toLowerCase()
+      if (!CLIENT_TYPES.has(type)) return refuse(`ERR Unknown client type '${value}'`)
+      filters.push(() => type === 'normal')
+    } else if (filter === 'ADDR') {
+      filters.push((other) => other.address === value)
+    } else if (filter === 'LADDR') {
+      filters.push((other) => other.localAddress === value)
+    } else if (filter === 'USER') {
+      if (value !== 'default') return refuse(`ERR No such user '${value}'`)
+    } else if (filter === 'SKIPME' && /^(yes|no)$/i.test(value)) {
+      skipSelf = value.toLowerCase() === 'yes'
+    } else {
+      return refuse('ERR syntax error')
+    }
+  }
+  let killed = 0
+  let self = false
+  for (const other of [...environment.sessions()]) {
+    if ((other === session && skipSelf) || !filters.every((matches) => matches(other))) continue
+    killed++
+    if (other === session) self = true
+    else other.destroy('killed by CLIENT KILL')
+  }
+  if (byAddress && killed === 0) return refuse('ERR No such client')
+  // Who kills itself still gets the reply.
+  return answerBytes(byAddress ? OK_REPLY : encodeReply(killed, session.protocol), self)
+}
+
 const onOff: LocalHandler = (request) => {
   const word = request.text(2).toUpperCase()
   return word === 'ON' || word === 'OFF' ? answerBytes(OK_REPLY) : refuse('ERR syntax error')
@@ -111,6 +157,7 @@ export const clientCommands: LocalCommands = new Map([
     { arity: 2, handle: (_request, session) => answer(new Verbatim(`${clientLine(session)}\n`), session) },
   ],
   ['client|list', { arity: -2, handle: list }],
+  ['client|kill', { arity: -3, handle: kill }],
   ['client|no-evict', { arity: 3, handle: onOff }],
   ['client|no-touch', { arity: 3, handle: onOff }],
   ['client|trackinginfo', { arity: 2, handle: trackingInfo }],

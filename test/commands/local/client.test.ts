@@ -3,7 +3,7 @@
 import t from 'tap'
 import { randomName, sharedRedis, waitFor } from '../../fixtures/cluster.ts'
 import { startTestProxy } from '../../fixtures/proxy.ts'
-import { rawClient, type Value } from '../../fixtures/raw-client.ts'
+import { encode, type RawClient, rawClient, type Value } from '../../fixtures/raw-client.ts'
 import { repliesOf, sameReplies } from './compare.ts'
 
 const { port } = await startTestProxy(t)
@@ -171,5 +171,59 @@ t.test('CLIENT LIST refuses as Redis does', async (t) => {
     'CLIENT LIST WHAT',
     'CLIENT LIST WHAT x',
     'CLIENT INFO x',
+  ])
+})
+
+t.test('CLIENT KILL ends the clients that it is told to, and counts them', async (t) => {
+  const names = Array.from({ length: 4 }, () => randomName('client'))
+  const clients = await Promise.all(names.map(() => rawClient(port)))
+  for (const client of clients) t.teardown(client.destroy)
+  const [killer, byAddress, byId, byName] = clients as [RawClient, RawClient, RawClient, RawClient]
+  t.equal(
+    String(await killer.command('CLIENT', 'KILL', `127.0.0.1:${byAddress.socket.localPort}`)),
+    '+OK\r\n',
+  )
+  await byAddress.closed
+  t.equal(await killer.call('CLIENT', 'KILL', 'ID', String(await byId.call('CLIENT', 'ID'))), 1)
+  await byId.closed
+  const address = `127.0.0.1:${byName.socket.localPort}`
+  t.equal(await killer.call('CLIENT', 'KILL', 'ADDR', address, 'LADDR', '127.0.0.1:1'), 0)
+  const filters = ['ADDR', address, 'LADDR', `127.0.0.1:${port}`, 'USER', 'default', 'TYPE', 'normal']
+  t.equal(await killer.call('client', 'kill', ...filters), 1)
+  await byName.closed
+})
+
+t.test('a client that kills itself has its reply, and those before it, before the end', async (t) => {
+  for (const at of [port, redisPort]) {
+    const client = await rawClient(at)
+    t.teardown(client.destroy)
+    const own = `127.0.0.1:${client.socket.localPort}`
+    t.equal(await client.call('CLIENT', 'KILL', 'ADDR', own), 0, 'SKIPME is yes by default')
+    await client.send(
+      Buffer.concat([
+        encode('GET', 'no:such:key'),
+        encode('CLIENT', 'KILL', 'ADDR', own, 'SKIPME', 'no'),
+        encode('PING'),
+      ]),
+    )
+    await client.closed
+    t.equal(String(client.unread()), '$-1\r\n:1\r\n')
+  }
+})
+
+t.test('CLIENT KILL refuses as Redis does', async (t) => {
+  await sameReplies(t, port, redisPort, [
+    'CLIENT KILL',
+    'CLIENT KILL 192.0.2.1:1',
+    'CLIENT KILL ID 999999999',
+    'CLIENT KILL ID 0',
+    'CLIENT KILL ID x',
+    'CLIENT KILL ID 999999999 ADDR',
+    'CLIENT KILL TYPE what',
+    'CLIENT KILL TYPE pubsub',
+    'CLIENT KILL USER nobody',
+    'CLIENT KILL ID 999999999 SKIPME maybe',
+    'CLIENT KILL WHAT x',
+    'HELLO 3; CLIENT KILL ADDR 192.0.2.1:1',
   ])
 })
