@@ -37,6 +37,8 @@ export class ReplySlot extends Call {
   private raw: Buffer[] | null = null
   /** Makes the client's reply of the node's. */
   rewrite: ((frame: Buffer) => Buffer | Promise<Buffer>) | null = null
+  /** The calls of a command that was split. */
+  parts: readonly Call[] | null = null
   /** The connection ends after this reply. */
   closes = false
 

@@ -2,7 +2,8 @@
 
 import type { Socket } from 'node:net'
 import type { EventRoute } from '../commands/event-routes.ts'
-import { PLAN_ANSWER, PLAN_LATER, type Plan } from '../commands/plan.ts'
+import { partialFailure } from '../commands/gather.ts'
+import { PLAN_ANSWER, PLAN_GATHER, PLAN_LATER, type Plan } from '../commands/plan.ts'
 import type { Planner } from '../commands/planner.ts'
 import type { SessionState } from '../commands/session-state.ts'
 import type { Logger } from '../observe/log.ts'
@@ -12,6 +13,7 @@ import { ProtocolError, RequestDecoder, type RequestLimits } from '../resp/reque
 import { SocketWriter } from '../socket-writer.ts'
 import { CALL_SETTLED, type Call, type CallRouter } from '../upstream/call.ts'
 import type { Gate } from '../upstream/gate.ts'
+import { PartCall } from './part-call.ts'
 import { ReplySlot, type ReplyTarget } from './reply-slot.ts'
 
 /** What bounds one client. */
@@ -27,6 +29,7 @@ export interface SessionLimits extends RequestLimits {
 /** Where a session sends what is not answered here. */
 export interface Dispatcher extends CallRouter {
   dispatch(call: Call): void
+  readonly masterCount: number
   /** Keeps the place of a call that is not ready to be sent; `release` sends it. */
   reserve(call: Call): void
   release(call: Call): void
@@ -144,6 +147,10 @@ export class Session implements SessionState, ReplyTarget {
   unsettled(slot: number): Call[] {
     const calls: Call[] = []
     for (let entry = this.first; entry !== null; entry = entry.next) {
+      if (entry.parts !== null) {
+        calls.push(...entry.parts.filter((part) => part.slot === slot && part.state !== CALL_SETTLED))
+        continue
+      }
       if (entry.slot === slot && !entry.filled && entry.state !== CALL_SETTLED) calls.push(entry)
     }
     return calls
@@ -272,9 +279,42 @@ export class Session implements SessionState, ReplyTarget {
       )
       return
     }
+    if (plan.kind === PLAN_GATHER) {
+      this.sendParts(slot, plan)
+      return
+    }
     load(slot, plan)
     if (plan.event !== null) slot.request = request
     this.router.dispatch(slot)
+  }
+
+  /** Sends the parts of a command; the last of their replies fills the slot. */
+  private sendParts(slot: ReplySlot, { gather, write }: Plan): void {
+    const { parts: given, wire, merge } = gather!
+    const parts =
+      given ?? Array.from({ length: this.router.masterCount }, (_, master) => ({ slot: -1, master, wire }))
+    const frames: Buffer[] = new Array(parts.length)
+    let owed = parts.length
+    const collector = {
+      collect: (index: number, frame: Buffer): void => {
+        frames[index] = frame
+        if (--owed > 0) return
+        const errors = frames.filter(isError)
+        const reply = errors.length === 0 ? merge(frames) : partialFailure(errors, parts.length, write)
+        slot.state = CALL_SETTLED
+        this.take(slot, reply, 0, reply.length)
+      },
+      breakOff: (reason: string): void => this.breakOff(reason),
+    }
+    const calls = parts.map((part, index) => {
+      // Calls for a certain master have a lane of their own: no slot has a negative number.
+      const lane = part.master >= 0 ? -2 - part.master : part.slot
+      const call = new PartCall(collector, index, this, this.router, part.wire, lane, this.protocol, write)
+      call.master = part.master
+      return call
+    })
+    slot.parts = calls
+    for (const call of calls) this.router.dispatch(call)
   }
 
   private sendReserved(slot: ReplySlot, plan: Plan): void {
@@ -386,6 +426,11 @@ export class Session implements SessionState, ReplyTarget {
 }
 
 const LINGER_MS = 5000
+const MINUS = 45
+
+function isError(frame: Buffer): boolean {
+  return frame[0] === MINUS
+}
 
 /** Gives a slot what its plan says beyond the request's own bytes. */
 function load(slot: ReplySlot, plan: Plan): void {

@@ -3,6 +3,7 @@
 import { encodeReply, errorBytes, type Reply } from '../resp/encode.ts'
 import type { Script } from '../upstream/scripts.ts'
 import type { EventRoute } from './event-routes.ts'
+import type { Gather } from './gather.ts'
 import type { SessionState } from './session-state.ts'
 
 /** Answered here. */
@@ -13,12 +14,15 @@ export const PLAN_RELAY = 1
 /** The plan is still being made; the command keeps its place meanwhile. */
 export const PLAN_LATER = 2
 
+/** Sent in parts, whose replies become one. */
+export const PLAN_GATHER = 3
+
 /** Makes the client's reply of the node's. Gets one whole frame; only called for replies that are no errors. */
 export type Rewrite = (frame: Buffer) => Buffer | Promise<Buffer>
 
 /** A plan. All have the same fields, so that the code that reads them stays fast. */
 export interface Plan {
-  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY | typeof PLAN_LATER
+  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY | typeof PLAN_LATER | typeof PLAN_GATHER
   /** PLAN_ANSWER: the reply. Empty: none is due. */
   answer: Buffer
   /** PLAN_ANSWER: whether the connection ends after it. */
@@ -38,6 +42,8 @@ export interface Plan {
   event: EventRoute | null
   /** PLAN_LATER: the plan to come, an answer or a relay to the same slot. */
   later: Promise<Plan> | null
+  /** PLAN_GATHER */
+  gather: Gather | null
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -56,6 +62,7 @@ export function answerBytes(answer: Buffer, close = false): Plan {
     rewrite: null,
     event: null,
     later: null,
+    gather: null,
   }
 }
 
@@ -83,6 +90,7 @@ export function relay(slot: number, write: boolean): Plan {
     rewrite: null,
     event: null,
     later: null,
+    gather: null,
   }
 }
 
@@ -106,6 +114,7 @@ export function relayWire(
     rewrite: null,
     event: null,
     later: null,
+    gather: null,
   }
 }
 
@@ -123,10 +132,16 @@ export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Pl
     rewrite,
     event: null,
     later: null,
+    gather: null,
   }
 }
 
 /** Keeps the command's place, in its client's order and before its later commands for the slot. */
 export function planLater(slot: number, write: boolean, later: Promise<Plan>): Plan {
   return { ...relay(slot, write), kind: PLAN_LATER, later }
+}
+
+/** Sends a command in parts. */
+export function planGather(gather: Gather, write: boolean): Plan {
+  return { ...relay(-1, write), kind: PLAN_GATHER, gather }
 }

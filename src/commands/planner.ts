@@ -1,12 +1,23 @@
 // Decides what is to be done with a request: answer it, send it somewhere, or say why not.
 
 import type { Request } from '../resp/request.ts'
+import { canSplit, EVERYWHERE, gatherEverywhere, gatherScan, gatherSplit } from './gather.ts'
 import { CROSS_SLOT, hasWord, NO_KEYS, slotOfArg, slotOfKeys } from './keys.ts'
 import type { Environment, LocalCommand } from './local/environment.ts'
 import type { NameTable } from './name-table.ts'
-import { type Plan, refuse, relay } from './plan.ts'
+import { type Plan, planGather, refuse, relay } from './plan.ts'
 import type { SessionState } from './session-state.ts'
-import { ANY_MASTER, BY_KEY, BY_KEYS, type CommandEntry, LOCAL, REFUSED, TQ } from './table.ts'
+import {
+  ALL_MASTERS,
+  ANY_MASTER,
+  BY_KEY,
+  BY_KEYS,
+  type CommandEntry,
+  LOCAL,
+  REFUSED,
+  SCAN,
+  TQ,
+} from './table.ts'
 
 const NOAUTH = 'NOAUTH Authentication required.'
 const CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
@@ -44,7 +55,10 @@ export function createPlanner(options: PlannerOptions): Planner {
     if (slot !== CROSS_SLOT) return relay(slot === NO_KEYS ? -1 : slot, entry.write)
     // On a standalone upstream every slot has the same master, so any will do.
     if (options.crossSlotAllowed()) return relay(0, entry.write)
-    return refuse(CROSSSLOT)
+    if (!canSplit(entry.name)) return refuse(CROSSSLOT)
+    const gather = gatherSplit(entry.name, request)
+    if (gather === null) return refuse(`ERR wrong number of arguments for '${entry.name}' command`)
+    return planGather(gather, entry.write)
   }
 
   return {
@@ -78,6 +92,16 @@ export function createPlanner(options: PlannerOptions): Planner {
           return entry.tq!.plan(request, session)
         case LOCAL:
           return planLocal(entry.local!, entry.name, request, session)
+        case ALL_MASTERS:
+          return planGather(
+            gatherEverywhere(request, EVERYWHERE.get(entry.name)!, session.protocol),
+            entry.write,
+          )
+        case SCAN: {
+          const gather = request.argc > 1 ? gatherScan(request, environment.masters) : null
+          if (gather === null) return relay(-1, false)
+          return typeof gather === 'string' ? refuse(gather) : planGather(gather, false)
+        }
         case ANY_MASTER:
           return relay(-1, false)
         case REFUSED:

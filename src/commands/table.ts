@@ -1,6 +1,7 @@
 // The table of all commands: the upstream's, the proxy's own answers, and TQ.*.
 
 import type { CommandInfo, KeySpec } from './command-info.ts'
+import { EVERYWHERE } from './gather.ts'
 import { clientCommands } from './local/client.ts'
 import { commandCommands } from './local/command.ts'
 import { connectionCommands } from './local/connection.ts'
@@ -20,6 +21,10 @@ export const ANY_MASTER = 2
 export const LOCAL = 3
 export const TQ = 4
 export const REFUSED = 5
+/** Relayed to every master, the replies merged. */
+export const ALL_MASTERS = 6
+/** SCAN, one master after the other. */
+export const SCAN = 7
 
 /** What the planner knows of a command. All entries have the same fields. */
 export interface CommandEntry {
@@ -139,6 +144,8 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
   if (name.startsWith('cluster'))
     return entry(name, { refusal: 'ERR This instance has cluster support disabled' })
   if (flags.has('pubsub') || name.startsWith('pubsub')) return refuseBecause(NEEDS_OWN_CONNECTION)
+  if (EVERYWHERE.has(name)) return entry(name, { kind: ALL_MASTERS, write })
+  if (name === 'scan') return entry(name, { kind: SCAN })
   if (flags.has('admin')) {
     return entry(name, {
       refusal: `NOPERM '${name.replace('|', ' ')}' is not allowed through tq-proxy`,

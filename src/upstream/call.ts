@@ -59,6 +59,8 @@ export abstract class Call {
   deadline = 0
   /** Not to be sent again before this moment, as performance.now(). */
   notBefore = 0
+  /** For this master, by its number in the order of addresses, instead of the owner of `slot`; -1: not so. */
+  master = -1
   /** An ASK redirection for the next attempt: `host:port`. */
   askNode: string | null = null
   /** The event whose keys its script makes; the router hands it to `openEvent` and does not look inside. */

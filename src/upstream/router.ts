@@ -168,6 +168,11 @@ export class Router implements CallRouter {
     call.lane.gates?.get(call.slot)?.pump()
   }
 
+  /** How many masters serve slots. */
+  get masterCount(): number {
+    return this.slots.nodes.length
+  }
+
   /** Ends every link. */
   close(): void {
     clearInterval(this.stallTimer)
@@ -191,7 +196,12 @@ export class Router implements CallRouter {
       call.asking = true
       call.askNode = null
     } else {
-      node = call.slot < 0 ? this.slots.any() : this.slots.owner(call.slot)
+      node =
+        call.master >= 0
+          ? this.masterAt(call.master)
+          : call.slot < 0
+            ? this.slots.any()
+            : this.slots.owner(call.slot)
     }
     if (node === null) {
       const text =
@@ -202,6 +212,12 @@ export class Router implements CallRouter {
     }
     if (isLarge(call)) node.sendAlone(call)
     else node.link(call.protocol).send(call)
+  }
+
+  /** Masters are numbered by their addresses, so that a number means the same as long as none comes or goes. */
+  private masterAt(number: number): UpstreamNode | null {
+    const sorted = this.slots.nodes.toSorted((a, b) => (a.address < b.address ? -1 : 1))
+    return sorted[number] ?? null
   }
 
   private redirect(call: Call, error: string): boolean {
