@@ -145,6 +145,44 @@ t.test('slots that move under load', async (t) => {
     await mover.move([slot], 1, 0)
   })
 
+  t.test('commands that keep coming never overtake those that are sent again', async (t) => {
+    const [tag] = tagsBelow(4500, 6).slice(5)
+    const slot = slotOf(tag!)
+    const key = `${randomName()}{${tag}}`
+    const client = await rawClient(proxy.port, '127.0.0.1', 20_000)
+    t.teardown(client.destroy)
+    let moving = true
+    const moved = (async () => {
+      for (let turn = 0; turn < 10; turn++) await mover.move([slot], turn % 2, (turn + 1) % 2)
+      moving = false
+    })()
+    const wrong: string[] = []
+    const checks: Promise<void>[] = []
+    let sent = 0
+    let seen = 0
+    while (moving && wrong.length === 0) {
+      const first = sent
+      sent += 5
+      const replies = client.replies(5)
+      client.send(encode('INCR', key).toString().repeat(5)).catch(() => {})
+      checks.push(
+        replies.then((frames) => {
+          seen += 5
+          for (const [i, frame] of frames.entries()) {
+            if (parse(frame) !== first + i + 1) wrong.push(`${first + i}: ${frame}`)
+          }
+        }),
+      )
+      // Each in a read of its own, and many of them out at the same time.
+      do await new Promise(setImmediate)
+      while (sent - seen > 300)
+    }
+    await moved
+    await Promise.all(checks)
+    t.same(wrong.slice(0, 5), [])
+    t.comment(`${sent} commands`)
+  })
+
   t.test('commands of two keys wait until both have arrived', async (t) => {
     const [tag] = tagsBelow(4000, 7).slice(6)
     const slot = slotOf(tag!)
