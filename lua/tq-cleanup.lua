@@ -6,14 +6,14 @@
 local event, line, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, admitted, inside, seen, seats, holds, stock =
   unpack(KEYS)
 local requestId, older, limit = unpack(ARGV)
--- USES: clock, state, users, tickets, entries, typed, dedupe, replay, leaving, taking, passes, seats, quantities
+-- USES: clock, state, users, tickets, entries, typed, dedupe, replay, leaving, taking, passes, seats, quantities, trimming
 
 local before = replayed()
 if before then
   return before
 end
 local state = readEvent(
-  'layout', 'seq', 'clock', 'closed', 'journal', 'retain_ms', 'remember_ms', 'dedupe_ttl_ms', 'expired_total',
+  'layout', 'seq', 'clock', 'closed', 'journal', 'remember_ms', 'dedupe_ttl_ms', 'expired_total',
   'dropped_total', 'dedupe', 'dedupe_ends0', 'dedupe_ends1', 'replay', 'replay_ends'
 )
 local now, stamp = readClock(state.clock)
@@ -134,9 +134,7 @@ if #told > 0 then
     'expired_total', (state.expired_total or 0) + #told - #old
   )
 end
-local trimmed = redis.call(
-  'XTRIM', journal, 'MINID', '~', string.format('%.0f', now - tonumber(state.retain_ms or 86400000)), 'LIMIT', 5000
-)
+local trimmed = trimJournal(now, 5000)
 if trimmed >= 4900 then
   more = 1
 end

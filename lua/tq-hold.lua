@@ -129,6 +129,11 @@ if state[4] ~= 'none' then
     told[#told + 1] = ARGV[7 + i]
   end
   redis.call('XADD', journal, ms .. '-' .. seq, unpack(told))
+  -- About every 64th hold, for events that nobody queues up for; as ENQUEUE does.
+  if (fence + stamp) % 64 == 0 then
+    -- USES: trimming
+    trimJournal(now, 1000)
+  end
 end
 local marks = {}
 if byNumber then

@@ -169,6 +169,34 @@ t.test('CLEANUP trims the journal by time', async (t) => {
   t.match(await join(event, 'a', 'later'), ['QUEUED'])
 })
 
+t.test('joins and holds keep the journal to its time by themselves', async (t) => {
+  const patterns: Record<string, (event: LuaEvent, i: number) => Promise<unknown>> = {
+    joins: (event, i) => join(event, 'a', `later${i}`),
+    'a join and a leave in turn': async (event, i) => {
+      await join(event, 'a', `later${i}`)
+      await event.call('LEAVE', { token: `later${i}` })
+    },
+    'holds by number': (event) => event.call('HOLD', { user: 'a', quantity: 1, ttl: 1 }),
+  }
+  for (const [name, act] of Object.entries(patterns)) {
+    const event = await luaEvent()
+    await event.call('CONFIG', {}, ['retain_ms', '1000'])
+    await event.call('STOCK', { count: 1_000_000 })
+    for (let i = 0; i < 300; i++) await join(event, 'a', `a${i}`)
+    const [[first]] = await event.redis.xrange(event.keys.journal, '-', '+', 'COUNT', 1)
+    const last = await redisNow(event.redis)
+    await waitFor('the entries to be old', async () => (await redisNow(event.redis)) > last + 1000)
+    let calls = 0
+    await waitFor(`${name} to trim`, async () => {
+      await act(event, calls++)
+      const [[oldest]] = await event.redis.xrange(event.keys.journal, '-', '+', 'COUNT', 1)
+      return oldest !== first
+    })
+    t.ok(calls < 2000, `${name}: ${calls} calls`)
+    t.ok((await event.redis.xlen(event.keys.journal)) < 2 * calls + 150, name)
+  }
+})
+
 t.test('an older queue is taken over in its order, before all who joined here', async (t) => {
   const event = await luaEvent()
   const legacy = event.keys.event.replace(/^tq:(\{.*\}):event$/, 'queue:event:$1')
