@@ -232,6 +232,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     },
   })
 
+  let stopped: Promise<void> | null = null
   return {
     host,
     port: environment.listenPort,
@@ -239,25 +240,29 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       return ready
     },
     whenReady: () => readyOnce,
-    async stop() {
-      if (stopping) return
-      stopping = true
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      if (sessions.size > 0) {
-        const empty = new Promise<void>((resolve) => {
-          onEmpty = resolve
-        })
-        const deadline = setTimeout(() => {
-          for (const session of sessions) session.destroy('the proxy stops')
-        }, config.drainTimeoutMs)
-        for (const session of sessions) session.endAfterReplies()
-        await empty
-        clearTimeout(deadline)
-      }
-      await closed
-      topology?.stop()
-      router.close()
+    stop() {
+      stopped ??= stop()
+      return stopped
     },
+  }
+
+  async function stop(): Promise<void> {
+    stopping = true
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    if (sessions.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        onEmpty = resolve
+      })
+      const deadline = setTimeout(() => {
+        for (const session of sessions) session.destroy('the proxy stops')
+      }, config.drainTimeoutMs)
+      for (const session of sessions) session.endAfterReplies()
+      await empty
+      clearTimeout(deadline)
+    }
+    await closed
+    topology?.stop()
+    router.close()
   }
 }
 

@@ -3,18 +3,26 @@
 import type { Socket } from 'node:net'
 import type { EventRoute } from '../commands/event-routes.ts'
 import { partialFailure } from '../commands/gather.ts'
-import { PLAN_ANSWER, PLAN_GATHER, PLAN_LATER, type Plan } from '../commands/plan.ts'
+import {
+  PLAN_ANSWER,
+  PLAN_GATHER,
+  PLAN_LATER,
+  PLAN_RELAY,
+  PLAN_TRANSACTION,
+  type Plan,
+} from '../commands/plan.ts'
 import type { Planner } from '../commands/planner.ts'
 import type { SessionState } from '../commands/session-state.ts'
 import type { Logger } from '../observe/log.ts'
-import { errorBytes, type Protocol } from '../resp/encode.ts'
+import { errorBytes, OK_REPLY, type Protocol } from '../resp/encode.ts'
 import type { Request } from '../resp/request.ts'
 import { ProtocolError, RequestDecoder, type RequestLimits } from '../resp/request-decoder.ts'
 import { SocketWriter } from '../socket-writer.ts'
-import { CALL_SETTLED, type Call, type CallRouter } from '../upstream/call.ts'
+import { CALL_SETTLED, type Call, type CallRouter, type PinnedLink } from '../upstream/call.ts'
 import type { Gate } from '../upstream/gate.ts'
 import { PartCall } from './part-call.ts'
 import { ReplySlot, type ReplyTarget } from './reply-slot.ts'
+import { Transaction, TransactionSlot } from './transaction.ts'
 
 /** What bounds one client. */
 export interface SessionLimits extends RequestLimits {
@@ -30,6 +38,8 @@ export interface SessionLimits extends RequestLimits {
 export interface Dispatcher extends CallRouter {
   dispatch(call: Call): void
   readonly masterCount: number
+  /** A connection of one client's own; null where nobody is known to serve the slot. */
+  pin(slot: number, protocol: Protocol): PinnedLink | null
   /** Keeps the place of a call that is not ready to be sent; `release` sends it. */
   reserve(call: Call): void
   release(call: Call): void
@@ -87,6 +97,13 @@ export class Session implements SessionState, ReplyTarget {
   private closed = false
   private decoding = false
   private inputEnded = false
+  private linger: NodeJS.Timeout | null = null
+  /** The commands since MULTI. */
+  private transaction: Transaction | null = null
+  /** The connection that WATCH went over, until EXEC. */
+  private watched: { slot: number; link: PinnedLink } | null = null
+  /** The command that blocks, while it does: no other is taken until it has its reply. */
+  private blocked: ReplySlot | null = null
 
   constructor(options: SessionOptions) {
     const { socket } = options
@@ -106,6 +123,11 @@ export class Session implements SessionState, ReplyTarget {
     socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('end', () => {
       this.inputEnded = true
+      // Redis ends a blocked client as well; what it waits for must not be taken for nobody.
+      if (this.blocked !== null) {
+        this.destroy('left while blocked')
+        return
+      }
       // While paused, requests that have arrived still wait to be decoded.
       if (!this.paused) this.endAfterReplies()
     })
@@ -131,6 +153,11 @@ export class Session implements SessionState, ReplyTarget {
 
   /** Stops taking requests; the connection ends when all replies owed have been written. */
   endAfterReplies(): void {
+    // What blocks may do so for ever; as in Redis, the end of the server is the end of the wait.
+    if (this.blocked !== null) {
+      this.destroy('blocked when the proxy stopped')
+      return
+    }
     this.ending = true
     this.socket.pause()
     if (this.count === 0) this.finish()
@@ -200,6 +227,10 @@ export class Session implements SessionState, ReplyTarget {
   private receive(chunk: Buffer): void {
     if (this.ending) return
     this.decoder.push(chunk)
+    if (this.blocked !== null && this.decoder.heldBytes > this.limits.maxPipelineBytes) {
+      this.destroy('sent too much while blocked')
+      return
+    }
     this.decode()
   }
 
@@ -208,7 +239,7 @@ export class Session implements SessionState, ReplyTarget {
     // A local answer can bring us back here through `advance`.
     if (this.decoding) return
     this.decoding = true
-    while (!this.ending && !this.closed) {
+    while (!this.ending && !this.closed && this.blocked === null) {
       if (this.count >= this.limits.maxPipelineDepth || this.bytes >= this.limits.maxPipelineBytes) {
         this.pause()
         break
@@ -234,10 +265,115 @@ export class Session implements SessionState, ReplyTarget {
       this.destroy('possible cross-protocol attack')
       return
     }
+    if (this.transaction !== null) {
+      this.enqueue(request, this.transaction)
+      return
+    }
     // A reply switches the protocol for what comes after it, so the plan is made before its slot.
     const plan = this.planner.plan(request, this)
     if (plan.kind === PLAN_ANSWER) this.answer(plan.answer, plan.close)
+    else if (plan.kind === PLAN_TRANSACTION) this.transact(request, plan)
     else this.forward(request, plan)
+  }
+
+  /** Takes a command that stands between MULTI and EXEC. */
+  private enqueue(request: Request, transaction: Transaction): void {
+    const plan = this.planner.planQueued(request, this)
+    if (plan.kind === PLAN_TRANSACTION && plan.verb !== 'unwatch') {
+      this.transact(request, plan)
+      return
+    }
+    let refusal = plan.kind === PLAN_ANSWER ? plan.answer : null
+    if (refusal === null && transaction.bytes + request.byteLength > this.limits.maxRequestBytes)
+      refusal = TOO_LARGE
+    if (refusal === null && !transaction.add(request, plan)) refusal = CROSS_SLOT_REPLY
+    if (refusal !== null) transaction.failed = true
+    this.answer(refusal ?? QUEUED, false)
+  }
+
+  /** Carries out MULTI, EXEC, DISCARD, WATCH or UNWATCH; and what ends a transaction besides. */
+  private transact(request: Request, plan: Plan): void {
+    const { transaction } = this
+    switch (plan.verb) {
+      case 'multi':
+        if (transaction === null) this.transaction = new Transaction()
+        this.answer(transaction === null ? OK_REPLY : NESTED, false)
+        break
+      case 'exec':
+        this.transaction = null
+        if (transaction === null) this.answer(EXEC_WITHOUT_MULTI, false)
+        else this.execute(transaction)
+        break
+      case 'discard':
+        if (transaction !== null) this.endTransaction()
+        this.answer(transaction === null ? DISCARD_WITHOUT_MULTI : OK_REPLY, false)
+        break
+      case 'watch':
+        if (transaction === null) this.watchKeys(request, plan)
+        else this.answer(WATCH_INSIDE_MULTI, false)
+        break
+      case 'unwatch':
+        this.endTransaction()
+        this.answer(OK_REPLY, false)
+        break
+      default:
+        this.endTransaction()
+        this.handle(request)
+    }
+  }
+
+  private execute(transaction: Transaction): void {
+    if (transaction.failed) {
+      this.endTransaction()
+      this.answer(EXECABORT, false)
+      return
+    }
+    if (transaction.count === 0 && this.watched === null) {
+      this.answer(EMPTY_ARRAY, false)
+      return
+    }
+    const wire = transaction.seal()
+    const slot = new TransactionSlot(
+      this,
+      this.router,
+      wire,
+      0,
+      wire.length,
+      null,
+      this.watched?.slot ?? transaction.slot,
+      this.protocol,
+      true,
+    )
+    slot.replies = transaction.count + 2
+    slot.via = this.watched?.link ?? null
+    this.watched = null
+    if (slot.via !== null && transaction.slot >= 0 && transaction.slot !== slot.slot) {
+      slot.via.close('the transaction is over')
+      this.answer(CROSS_SLOT_REPLY, false)
+      return
+    }
+    this.append(slot)
+    this.router.dispatch(slot)
+  }
+
+  /** Watches on a connection of the client's own: what is watched belongs to a connection. */
+  private watchKeys(request: Request, plan: Plan): void {
+    if (this.watched !== null && this.watched.slot !== plan.slot) {
+      this.answer(CROSS_SLOT_REPLY, false)
+      return
+    }
+    if (this.watched === null) {
+      const link = this.router.pin(plan.slot, this.protocol)
+      if (link !== null) this.watched = { slot: plan.slot, link }
+    }
+    this.forward(request, { ...plan, kind: PLAN_RELAY })
+  }
+
+  /** Forgets what was queued and what was watched. */
+  private endTransaction(): void {
+    this.transaction = null
+    this.watched?.link.close('no longer watching')
+    this.watched = null
   }
 
   private answer(bytes: Buffer, closes: boolean): void {
@@ -284,6 +420,12 @@ export class Session implements SessionState, ReplyTarget {
       return
     }
     load(slot, plan)
+    // What is read while watching has to come after the watch, so it takes the same way.
+    if (this.watched !== null && plan.slot === this.watched.slot) slot.via = this.watched.link
+    if (plan.blocks) {
+      slot.blocks = true
+      this.blocked = slot
+    }
     if (plan.event !== null) slot.request = request
     this.router.dispatch(slot)
   }
@@ -341,6 +483,7 @@ export class Session implements SessionState, ReplyTarget {
     do {
       this.count--
       this.bytes -= slot.size
+      if (slot === this.blocked) this.unblock()
       if (slot.closes) {
         this.first = this.last = null
         this.finish()
@@ -384,6 +527,12 @@ export class Session implements SessionState, ReplyTarget {
     }
   }
 
+  /** Goes on with what came while the client was blocked, in a turn of its own. */
+  private unblock(): void {
+    this.blocked = null
+    setImmediate(() => this.decode())
+  }
+
   private pause(): void {
     if (this.paused) return
     this.paused = true
@@ -409,14 +558,21 @@ export class Session implements SessionState, ReplyTarget {
     this.writer.flush()
     this.socket.end()
     // A client that never reads its last replies must not keep the connection for ever.
-    this.socket.setTimeout(LINGER_MS, () => this.destroy('did not take its last replies'))
+    this.linger = setTimeout(() => this.destroy('did not take its last replies'), LINGER_MS)
     this.socket.resume()
   }
 
   private close(reason: string): void {
     if (this.closed) return
     this.closed = true
+    if (this.linger !== null) clearTimeout(this.linger)
     this.log.debug({ client: this.id, reason }, 'client closed')
+    this.endTransaction()
+    if (this.blocked !== null) {
+      // No other attempt: nobody waits for it.
+      this.blocked.deadline = 1
+      this.blocked.ownLink?.close('its client left')
+    }
     // Replies that are still to come find no client and are dropped in their turn.
     this.first = this.last = null
     this.count = 0
@@ -427,6 +583,16 @@ export class Session implements SessionState, ReplyTarget {
 
 const LINGER_MS = 5000
 const MINUS = 45
+
+const QUEUED = Buffer.from('+QUEUED\r\n')
+const EMPTY_ARRAY = Buffer.from('*0\r\n')
+const NESTED = errorBytes('ERR MULTI calls can not be nested')
+const EXEC_WITHOUT_MULTI = errorBytes('ERR EXEC without MULTI')
+const DISCARD_WITHOUT_MULTI = errorBytes('ERR DISCARD without MULTI')
+const WATCH_INSIDE_MULTI = errorBytes('ERR WATCH inside MULTI is not allowed')
+const EXECABORT = errorBytes('EXECABORT Transaction discarded because of previous errors.')
+const CROSS_SLOT_REPLY = errorBytes("CROSSSLOT Keys in request don't hash to the same slot")
+const TOO_LARGE = errorBytes('ERR the transaction is too large')
 
 function isError(frame: Buffer): boolean {
   return frame[0] === MINUS

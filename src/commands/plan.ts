@@ -17,12 +17,20 @@ export const PLAN_LATER = 2
 /** Sent in parts, whose replies become one. */
 export const PLAN_GATHER = 3
 
+/** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
+export const PLAN_TRANSACTION = 4
+
 /** Makes the client's reply of the node's. Gets one whole frame; only called for replies that are no errors. */
 export type Rewrite = (frame: Buffer) => Buffer | Promise<Buffer>
 
 /** A plan. All have the same fields, so that the code that reads them stays fast. */
 export interface Plan {
-  kind: typeof PLAN_ANSWER | typeof PLAN_RELAY | typeof PLAN_LATER | typeof PLAN_GATHER
+  kind:
+    | typeof PLAN_ANSWER
+    | typeof PLAN_RELAY
+    | typeof PLAN_LATER
+    | typeof PLAN_GATHER
+    | typeof PLAN_TRANSACTION
   /** PLAN_ANSWER: the reply. Empty: none is due. */
   answer: Buffer
   /** PLAN_ANSWER: whether the connection ends after it. */
@@ -31,6 +39,8 @@ export interface Plan {
   slot: number
   /** PLAN_RELAY: whether executing it twice could matter. */
   write: boolean
+  /** PLAN_RELAY: whether the node may make it wait; it then has a connection of its own. */
+  blocks: boolean
   /** PLAN_RELAY: bytes to send instead of the request's own. */
   wire: Buffer | null
   /** PLAN_RELAY: the script behind `wire`. */
@@ -44,6 +54,8 @@ export interface Plan {
   later: Promise<Plan> | null
   /** PLAN_GATHER */
   gather: Gather | null
+  /** PLAN_TRANSACTION: which of the five, lower case. */
+  verb: string
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -56,6 +68,7 @@ export function answerBytes(answer: Buffer, close = false): Plan {
     close,
     slot: -1,
     write: false,
+    blocks: false,
     wire: null,
     script: null,
     requestIdAt: -1,
@@ -63,6 +76,7 @@ export function answerBytes(answer: Buffer, close = false): Plan {
     event: null,
     later: null,
     gather: null,
+    verb: '',
   }
 }
 
@@ -84,6 +98,7 @@ export function relay(slot: number, write: boolean): Plan {
     close: false,
     slot,
     write,
+    blocks: false,
     wire: null,
     script: null,
     requestIdAt: -1,
@@ -91,6 +106,7 @@ export function relay(slot: number, write: boolean): Plan {
     event: null,
     later: null,
     gather: null,
+    verb: '',
   }
 }
 
@@ -108,6 +124,7 @@ export function relayWire(
     close: false,
     slot,
     write,
+    blocks: false,
     wire,
     script,
     requestIdAt,
@@ -115,6 +132,7 @@ export function relayWire(
     event: null,
     later: null,
     gather: null,
+    verb: '',
   }
 }
 
@@ -126,6 +144,7 @@ export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Pl
     close: false,
     slot: -1,
     write: false,
+    blocks: false,
     wire,
     script: null,
     requestIdAt: -1,
@@ -133,6 +152,7 @@ export function relayRewritten(rewrite: Rewrite, wire: Buffer | null = null): Pl
     event: null,
     later: null,
     gather: null,
+    verb: '',
   }
 }
 
@@ -144,4 +164,9 @@ export function planLater(slot: number, write: boolean, later: Promise<Plan>): P
 /** Sends a command in parts. */
 export function planGather(gather: Gather, write: boolean): Plan {
   return { ...relay(-1, write), kind: PLAN_GATHER, gather }
+}
+
+/** One of the commands about transactions. `slot` is that of WATCH's keys. */
+export function planTransaction(verb: string, slot: number): Plan {
+  return { ...relay(slot, false), kind: PLAN_TRANSACTION, verb }
 }

@@ -5,7 +5,7 @@ import { canSplit, EVERYWHERE, gatherEverywhere, gatherScan, gatherSplit } from 
 import { CROSS_SLOT, hasWord, NO_KEYS, slotOfArg, slotOfKeys } from './keys.ts'
 import type { Environment, LocalCommand } from './local/environment.ts'
 import type { NameTable } from './name-table.ts'
-import { type Plan, planGather, refuse, relay } from './plan.ts'
+import { type Plan, planGather, planTransaction, refuse, relay } from './plan.ts'
 import type { SessionState } from './session-state.ts'
 import {
   ALL_MASTERS,
@@ -17,7 +17,11 @@ import {
   REFUSED,
   SCAN,
   TQ,
+  TRANSACTION,
 } from './table.ts'
+
+/** Answered here, but any node says the same. */
+const SAME_EVERYWHERE = new Set(['ping', 'echo', 'select'])
 
 const NOAUTH = 'NOAUTH Authentication required.'
 const CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
@@ -25,6 +29,8 @@ const CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
 /** What planning needs besides the request. */
 export interface Planner {
   plan(request: Request, session: SessionState): Plan
+  /** Plans a command behind MULTI: a relay that EXEC sends, or an answer, which is an error and fails the whole. */
+  planQueued(request: Request, session: SessionState): Plan
 }
 
 export interface PlannerOptions {
@@ -50,9 +56,12 @@ export function createPlanner(options: PlannerOptions): Planner {
   }
 
   const planKeys = (entry: CommandEntry, request: Request): Plan => {
-    if (entry.refusedWord !== null && hasWord(request, entry.refusedWord, 1)) return refuse(entry.refusal)
     const slot = slotOfKeys(request, entry.keySpecs)
-    if (slot !== CROSS_SLOT) return relay(slot === NO_KEYS ? -1 : slot, entry.write)
+    if (slot !== CROSS_SLOT) {
+      const plan = relay(slot === NO_KEYS ? -1 : slot, entry.write)
+      plan.blocks = entry.blocks === 'always' || (entry.blocks === 'by word' && hasWord(request, 'block', 1))
+      return plan
+    }
     // On a standalone upstream every slot has the same master, so any will do.
     if (options.crossSlotAllowed()) return relay(0, entry.write)
     if (!canSplit(entry.name)) return refuse(CROSSSLOT)
@@ -61,16 +70,67 @@ export function createPlanner(options: PlannerOptions): Planner {
     return planGather(gather, entry.write)
   }
 
+  const planVerb = (entry: CommandEntry, request: Request): Plan => {
+    if (!arityFits(entry.arity, request)) {
+      // As in Redis: an EXEC that is refused itself says so with the code of a failed transaction.
+      if (entry.name === 'exec')
+        return refuse(
+          "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+        )
+      return wrongArity(entry.name)
+    }
+    const slot = slotOfKeys(request, entry.keySpecs)
+    if (slot === CROSS_SLOT && !options.crossSlotAllowed()) return refuse(CROSSSLOT)
+    return planTransaction(entry.name, slot === CROSS_SLOT ? 0 : slot)
+  }
+
+  /** The command's entry, or that of its subcommand; an error where the container has none of that name. */
+  const find = (request: Request, session: SessionState): CommandEntry | Plan | null => {
+    const { head, start, offsets } = request
+    const entry = options.table().get(head, start + offsets[0], start + offsets[1])
+    if (entry === null || entry.subcommands === null || request.argc < 2) return entry
+    const sub = entry.subcommands.get(head, start + offsets[2], start + offsets[3])
+    if (sub !== null) return sub
+    return entry.kind !== BY_KEY && session.authenticated ? unknownSubcommand(entry.name, request) : entry
+  }
+
   return {
-    plan(request, session) {
-      const { head, start, offsets } = request
-      const nameFrom = start + offsets[0]
-      let entry = options.table().get(head, nameFrom, start + offsets[1])
-      if (entry !== null && entry.subcommands !== null && request.argc > 1) {
-        const sub = entry.subcommands.get(head, start + offsets[2], start + offsets[3])
-        if (sub !== null) entry = sub
-        else if (entry.kind !== BY_KEY && session.authenticated) return unknownSubcommand(entry.name, request)
+    planQueued(request, session) {
+      const entry = find(request, session)
+      if (entry === null) return unknownCommand(request)
+      if ('answer' in entry) return entry
+      session.lastCommand = entry.name
+      const arity = entry.local?.arity ?? entry.tq?.spec.arity ?? entry.arity
+      if (!arityFits(arity, request)) return wrongArity(entry.name)
+      switch (entry.kind) {
+        case BY_KEY:
+          return relay(slotOfArg(request, entry.keyIndex), entry.write)
+        case BY_KEYS: {
+          // Nothing blocks in a transaction, so what would is an ordinary command there.
+          const slot = slotOfKeys(request, entry.keySpecs)
+          if (slot !== CROSS_SLOT) return relay(slot === NO_KEYS ? -1 : slot, entry.write)
+          return options.crossSlotAllowed() ? relay(0, entry.write) : refuse(CROSSSLOT)
+        }
+        case TQ:
+          return entry.tq!.planQueued(request, session)
+        case ANY_MASTER:
+          return relay(-1, false)
+        case TRANSACTION:
+          return planVerb(entry, request)
+        case LOCAL:
+          if (SAME_EVERYWHERE.has(entry.name)) return relay(-1, false)
+          // Both end the transaction, and more.
+          if (entry.name === 'reset' || entry.name === 'quit') return planTransaction(entry.name, -1)
+          break
+        case REFUSED:
+          return refuse(entry.refusal)
       }
+      return refuse(`ERR '${entry.name.replace('|', ' ')}' cannot be used inside MULTI through tq-proxy`)
+    },
+
+    plan(request, session) {
+      const entry = find(request, session)
+      if (entry !== null && 'answer' in entry) return entry
       if (entry !== null && entry.subcommands !== null && entry.kind === REFUSED && request.argc === 1) {
         // Such a word alone says nothing; COMMAND, which does, is answered here.
         if (session.authenticated) return refuse(`ERR wrong number of arguments for '${entry.name}' command`)
@@ -102,6 +162,8 @@ export function createPlanner(options: PlannerOptions): Planner {
           if (gather === null) return relay(-1, false)
           return typeof gather === 'string' ? refuse(gather) : planGather(gather, false)
         }
+        case TRANSACTION:
+          return planVerb(entry, request)
         case ANY_MASTER:
           return relay(-1, false)
         case REFUSED:
@@ -111,6 +173,23 @@ export function createPlanner(options: PlannerOptions): Planner {
       }
     },
   }
+}
+
+function arityFits(arity: number, request: Request): boolean {
+  return arity >= 0 ? arity === 0 || request.argc === arity : request.argc >= -arity
+}
+
+function wrongArity(name: string): Plan {
+  return refuse(`ERR wrong number of arguments for '${name}' command`)
+}
+
+/** What Redis says to a name it does not know. */
+function unknownCommand(request: Request): Plan {
+  let args = ''
+  for (let i = 1; i < request.argc && args.length < 128; i++) {
+    args += `'${request.text(i).slice(0, 128 - args.length)}' `
+  }
+  return refuse(`ERR unknown command '${request.text(0).slice(0, 128)}', with args beginning with: ${args}`)
 }
 
 function unknownSubcommand(container: string, request: Request): Plan {

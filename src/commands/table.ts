@@ -25,6 +25,8 @@ export const REFUSED = 5
 export const ALL_MASTERS = 6
 /** SCAN, one master after the other. */
 export const SCAN = 7
+/** MULTI, EXEC, DISCARD, WATCH, UNWATCH: about the commands around them. */
+export const TRANSACTION = 8
 
 /** What the planner knows of a command. All entries have the same fields. */
 export interface CommandEntry {
@@ -36,9 +38,11 @@ export interface CommandEntry {
   keyIndex: number
   /** BY_KEYS */
   keySpecs: readonly KeySpec[]
-  /** BY_KEYS: refused where this word (lower case) is among the arguments. */
-  refusedWord: string | null
-  /** REFUSED, and with `refusedWord`: the error text. */
+  /** As Redis counts: the name included, negative for "at least"; 0: not known. */
+  arity: number
+  /** BY_KEYS: whether it waits: never, always, or where the word BLOCK is among its arguments. */
+  blocks: 'never' | 'always' | 'by word'
+  /** REFUSED: the error text. */
   refusal: string
   local: LocalCommand | null
   tq: TqCommand | null
@@ -54,11 +58,11 @@ const NEEDS_ALL_MASTERS = 'it needs all masters'
 
 /** What does not pass yet, by what stands in the way. Names lower case. */
 const REFUSED_NAMES = new Map([
-  ['multi', NEEDS_OWN_CONNECTION],
-  ['watch', NEEDS_OWN_CONNECTION],
   ['wait', NEEDS_OWN_CONNECTION],
   ['waitaof', NEEDS_OWN_CONNECTION],
 ])
+
+const TRANSACTION_NAMES = new Set(['multi', 'exec', 'discard', 'watch', 'unwatch'])
 
 /** Tells that a command does not pass. */
 function notSupported(name: string, reason: string): string {
@@ -72,7 +76,8 @@ function entry(name: string, fields: Partial<CommandEntry>): CommandEntry {
     write: false,
     keyIndex: 0,
     keySpecs: [],
-    refusedWord: null,
+    arity: 0,
+    blocks: 'never',
     refusal: '',
     local: null,
     tq: null,
@@ -135,12 +140,14 @@ function addSubcommands(entries: Map<string, CommandEntry>, upstream: readonly C
 }
 
 function upstreamEntry(info: CommandInfo): CommandEntry {
-  const { name, flags, keySpecs } = info
+  const { name, arity, flags, keySpecs } = info
   const write = !flags.has('readonly')
-  if (ANY_MASTER_NAMES.has(name) || name.endsWith('|help')) return entry(name, { kind: ANY_MASTER })
+  if (ANY_MASTER_NAMES.has(name) || name.endsWith('|help'))
+    return entry(name, { kind: ANY_MASTER, arity: info.arity })
   const refuseBecause = (reason: string): CommandEntry => entry(name, { refusal: notSupported(name, reason) })
   const named = REFUSED_NAMES.get(name)
   if (named !== undefined) return refuseBecause(named)
+  if (TRANSACTION_NAMES.has(name)) return entry(name, { kind: TRANSACTION, arity, keySpecs })
   if (name.startsWith('cluster'))
     return entry(name, { refusal: 'ERR This instance has cluster support disabled' })
   if (flags.has('pubsub') || name.startsWith('pubsub')) return refuseBecause(NEEDS_OWN_CONNECTION)
@@ -155,20 +162,14 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
   const specs = amended(name, keySpecs)
   if (flags.has('blocking')) {
     // Streams are read without waiting unless BLOCK says so; all others wait by nature.
-    if (!name.startsWith('xread')) return refuseBecause(NEEDS_OWN_CONNECTION)
-    return entry(name, {
-      kind: BY_KEYS,
-      write,
-      keySpecs: specs,
-      refusedWord: 'block',
-      refusal: notSupported(`${name} BLOCK`, NEEDS_OWN_CONNECTION),
-    })
+    const blocks = name.startsWith('xread') ? 'by word' : 'always'
+    return entry(name, { kind: BY_KEYS, write, arity, keySpecs: specs, blocks })
   }
   const only = specs.length === 1 ? specs[0] : null
   if (only?.begin.type === 'index' && only.find.type === 'range' && only.find.lastKey === 0) {
-    return entry(name, { kind: BY_KEY, write, keyIndex: only.begin.index })
+    return entry(name, { kind: BY_KEY, write, arity, keyIndex: only.begin.index })
   }
-  return entry(name, { kind: BY_KEYS, write, keySpecs: specs })
+  return entry(name, { kind: BY_KEYS, write, arity, keySpecs: specs })
 }
 
 /** Key specifications where Redis's own do not tell all. */

@@ -1,11 +1,12 @@
 // Turns a TQ.* request into the bytes that go to the shard of its event.
 
 import { randomBytes } from 'node:crypto'
+import { asEval } from '../resp/eval-form.ts'
 import type { Request } from '../resp/request.ts'
 import { keySlot } from '../routing/slots.ts'
 import type { Script } from '../upstream/scripts.ts'
 import { bulk, type EventRoute, type EventRoutes } from './event-routes.ts'
-import { type Plan, planLater, refuse, relayWire } from './plan.ts'
+import { PLAN_ANSWER, PLAN_RELAY, type Plan, planLater, refuse, relayWire } from './plan.ts'
 import type { SessionState } from './session-state.ts'
 import { EVENT_KEYS, type EventKey, type Extra, type TqSpec, type ValueArg } from './spec.ts'
 import { compileSyntax, type Place, parseArguments, placeNames, type Syntax } from './tq-arguments.ts'
@@ -125,6 +126,20 @@ export class TqCommand {
       return this.planWire(request, route, opened)
     }
     return planLater(route.slot, this.write, open())
+  }
+
+  /**
+   * Plans a request inside MULTI. The script's text goes there, not its digest: a NOSCRIPT in the middle would
+   * leave the transaction half done.
+   */
+  planQueued(request: Request, session: SessionState): Plan {
+    const plan = this.plan(request, session)
+    if (plan.kind === PLAN_ANSWER) return plan
+    if (plan.kind !== PLAN_RELAY || (plan.rewrite !== null && !this.spec.purges)) {
+      return refuse(`ERR '${this.spec.name}' with signed passes cannot be used inside MULTI`)
+    }
+    if (plan.script !== null) plan.wire = asEval(plan.wire!, 0, plan.wire!.length, plan.script)
+    return plan
   }
 
   private planWire(request: Request, route: EventRoute, given: readonly Place[]): Plan {

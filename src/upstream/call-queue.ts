@@ -23,6 +23,11 @@ export class CallQueue {
     return this.ring[this.head]
   }
 
+  /** The oldest entry, or undefined where there is none. */
+  next(): Call | null | undefined {
+    return this.count === 0 ? undefined : this.ring[this.head]
+  }
+
   shift(): Call | null {
     const call = this.ring[this.head]
     this.ring[this.head] = null

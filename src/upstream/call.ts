@@ -18,6 +18,12 @@ export interface Lane {
   unsettled(slot: number): Call[]
 }
 
+/** A connection lent to one client. */
+export interface PinnedLink {
+  send(call: Call): void
+  close(reason: string): void
+}
+
 /** What a call asks of the router when its reply is not an ordinary one. */
 export interface CallRouter {
   /** Looks at an error reply; true: the router has taken the call over and will settle it later. */
@@ -52,6 +58,10 @@ export abstract class Call {
   /** The script behind an EVALSHA of ours, for the repair of NOSCRIPT. */
   script: Script | null = null
   state: number = CALL_HELD
+  /** How many replies the node gives to it; all go to `onReply`. */
+  replies = 1
+  /** The connection that it has to go over, whatever the slot map says; null: the node's shared one. */
+  via: PinnedLink | null = null
 
   /** Times it was sent again. */
   attempts = 0
@@ -61,6 +71,10 @@ export abstract class Call {
   notBefore = 0
   /** For this master, by its number in the order of addresses, instead of the owner of `slot`; -1: not so. */
   master = -1
+  /** Whether the node may make it wait for as long as it likes; it then has a connection of its own. */
+  blocks = false
+  /** The connection that serves this call alone. */
+  ownLink: { close(reason: string): void } | null = null
   /** An ASK redirection for the next attempt: `host:port`. */
   askNode: string | null = null
   /** The event whose keys its script makes; the router hands it to `openEvent` and does not look inside. */
@@ -103,6 +117,9 @@ export abstract class Call {
 
   /** The rest of a large reply will never come. */
   abstract abort(reason: string): void
+
+  /** Forgets what an attempt has brought so far; called before another one. */
+  restart(): void {}
 
   /** Makes its bytes anew after `-NEEDSTREAM`; false where it cannot. */
   replan(): boolean {

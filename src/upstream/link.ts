@@ -16,6 +16,8 @@ export interface LinkOptions {
   username: string | undefined
   password: string | undefined
   connectTimeoutMs: number
+  /** Never connects again after a loss: what the connection stood for is gone with it. */
+  once: boolean
   /** Scripts that every connection to a master loads before its first command. */
   scriptBodies: readonly string[]
   /** Told of each connection, and of each end with its reason. */
@@ -55,6 +57,8 @@ export class Link {
   private activeAt = 0
   private closed = false
   private single = false
+  /** Whether its silence is no sign of trouble: it serves a command that blocks. */
+  patient = false
 
   constructor(options: LinkOptions) {
     this.options = options
@@ -85,6 +89,7 @@ export class Link {
   /** Sends one call over a connection that serves nothing else, and ends it after the reply. */
   sendAlone(call: Call): void {
     this.single = true
+    this.patient = call.blocks
     this.send(call)
   }
 
@@ -111,7 +116,7 @@ export class Link {
     }
     writer.add(call.head, call.start, call.end)
     if (call.rest !== null) for (const part of call.rest) writer.add(part, 0, part.length)
-    this.inflight.push(call)
+    for (let owed = call.replies; owed > 0; owed--) this.inflight.push(call)
   }
 
   private connect(): void {
@@ -275,6 +280,7 @@ export class Link {
     socket.removeAllListeners('data')
     socket.on('error', () => {})
     socket.destroy()
+    if (this.options.once) this.closed = true
     this.failures++
     const backoff = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(this.failures - 1, 10), BACKOFF_MAX_MS)
     this.retryAt = performance.now() + backoff * (0.5 + Math.random() / 2)
@@ -284,7 +290,8 @@ export class Link {
     this.options.onDown(reason)
     while (inflight.length > 0) {
       const call = inflight.shift()
-      if (call !== null) call.router.lost(call, true)
+      // A call that is owed several replies is lost once.
+      if (call !== null && call !== inflight.next()) call.router.lost(call, true)
     }
     for (const call of waiting) call.router.lost(call, false)
   }

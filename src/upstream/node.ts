@@ -60,18 +60,39 @@ export class UpstreamNode {
       host: this.host,
       port: this.port,
       protocol: call.protocol,
+      once: false,
       onUp: () => {},
       onDown: () => this.separate.delete(link),
     })
     this.separate.add(link)
+    call.ownLink = link
     link.sendAlone(call)
   }
 
-  /** Looks whether a link has stalled: silent for `silenceMs`. `now` is performance.now(). */
-  checkStall(now: number, silenceMs = this.defaults.timeoutMs): void {
+  /** A connection for one client, which ends when it is closed or lost. */
+  pin(protocol: Protocol): Link {
+    const link: Link = new Link({
+      ...this.defaults,
+      scriptBodies: [],
+      host: this.host,
+      port: this.port,
+      protocol,
+      once: true,
+      onUp: () => {},
+      onDown: () => this.separate.delete(link),
+    })
+    this.separate.add(link)
+    return link
+  }
+
+  /**
+   * Looks whether a link has stalled: silent for `silenceMs`. `now` is performance.now(). A command that blocks
+   * may stay silent, unless `evenBlocked` says that the node is no longer to be trusted.
+   */
+  checkStall(now: number, silenceMs = this.defaults.timeoutMs, evenBlocked = false): void {
     this.link2?.checkStall(now, silenceMs)
     this.link3?.checkStall(now, silenceMs)
-    for (const link of this.separate) link.checkStall(now, silenceMs)
+    for (const link of this.separate) if (evenBlocked || !link.patient) link.checkStall(now, silenceMs)
   }
 
   /** Commands that are out or wait for the connection. */
@@ -94,6 +115,7 @@ export class UpstreamNode {
       host: this.host,
       port: this.port,
       protocol,
+      once: false,
       onUp: () => this.onUp(this, protocol),
       onDown: (reason) => this.onDown(this, protocol, reason),
     })

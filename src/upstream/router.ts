@@ -1,10 +1,11 @@
 // Sends each call to the node that owns its slot, and again elsewhere when the cluster says so.
 
 import type { Logger } from '../observe/log.ts'
-import { encodeCommand, errorBytes } from '../resp/encode.ts'
+import { errorBytes, type Protocol } from '../resp/encode.ts'
+import { asEval } from '../resp/eval-form.ts'
 import { parseRedirection } from '../routing/redirection.ts'
 import { SlotMap } from '../routing/slot-map.ts'
-import { CALL_HELD, CALL_SETTLED, type Call, type CallRouter } from './call.ts'
+import { CALL_HELD, CALL_SETTLED, type Call, type CallRouter, type PinnedLink } from './call.ts'
 import { Gate } from './gate.ts'
 import { type LinkDefaults, splitAddress, UpstreamNode } from './node.ts'
 
@@ -34,7 +35,6 @@ const FREE_HOPS = 5
 /** Not executed by the node that said so: sending it again is safe, and after a while may succeed. */
 const TRY_LATER = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY'])
 
-const LF = 10
 /** The first byte of a request id that may have been seen before. */
 const REPEATED = '2'.charCodeAt(0)
 
@@ -62,7 +62,7 @@ export class Router implements CallRouter {
       const now = performance.now()
       for (const node of this.nodes.values()) node.checkStall(now)
       for (const node of this.retired) {
-        node.checkStall(now, RETIRED_SILENCE_MS)
+        node.checkStall(now, RETIRED_SILENCE_MS, true)
         if (node.depth > 0) continue
         this.retired.delete(node)
         node.close('no longer a master')
@@ -81,7 +81,7 @@ export class Router implements CallRouter {
       return
     }
     // A gate keeps the client's order although the bytes of a large command take another way.
-    if (isLarge(call)) Gate.of(call, this.transmit).pump()
+    if (call.blocks || isLarge(call)) Gate.of(call, this.transmit).pump()
     else this.send(call)
   }
 
@@ -150,6 +150,11 @@ export class Router implements CallRouter {
       return
     }
     this.options.refreshTopology()
+    if (call.via !== null) {
+      call.uncertain = written
+      this.fail(call)
+      return
+    }
     if (written) {
       call.uncertain = true
       if (call.write && !call.repeatable) {
@@ -166,6 +171,12 @@ export class Router implements CallRouter {
       this.retrying--
     }
     call.lane.gates?.get(call.slot)?.pump()
+  }
+
+  /** A connection of one client's own to the master of `slot`; null where nobody is known to serve it. */
+  pin(slot: number, protocol: Protocol): PinnedLink | null {
+    const node = slot < 0 ? this.slots.any() : this.slots.owner(slot)
+    return node?.pin(protocol) ?? null
   }
 
   /** How many masters serve slots. */
@@ -190,6 +201,10 @@ export class Router implements CallRouter {
   }
 
   private send(call: Call): void {
+    if (call.via !== null) {
+      call.via.send(call)
+      return
+    }
     let node: UpstreamNode | null
     if (call.askNode !== null) {
       node = this.node(call.askNode)
@@ -210,7 +225,7 @@ export class Router implements CallRouter {
       this.settleError(call, text)
       return
     }
-    if (isLarge(call)) node.sendAlone(call)
+    if (call.blocks || isLarge(call)) node.sendAlone(call)
     else node.link(call.protocol).send(call)
   }
 
@@ -223,10 +238,17 @@ export class Router implements CallRouter {
   private redirect(call: Call, error: string): boolean {
     const target = parseRedirection(error)
     if (target === null) return false
+    if (call.via !== null) {
+      // What was watched on the connection cannot follow; the client begins again, as after any lost race.
+      this.options.refreshTopology()
+      this.settleError(call, `TRYAGAIN Slot ${target.slot} is moving`)
+      return true
+    }
     // An empty host means "the host that you asked"; that of any node of this cluster we know serves as well.
     const host = target.host !== '' ? target.host : this.hostOf(call)
     const address = `${host}:${target.port}`
-    if (target.kind === 'ASK') {
+    // A command whose slot we did not know goes where it was sent to, once.
+    if (target.kind === 'ASK' || call.slot < 0) {
       call.askNode = address
     } else {
       this.slots.move(target.slot, this.node(address))
@@ -248,13 +270,7 @@ export class Router implements CallRouter {
   /** Sends the script's text instead of its digest: that runs it and loads it. */
   private sendScriptBody(call: Call): void {
     const { head, start, end, script } = call
-    const marker = Buffer.from(`$40\r\n${script!.sha}\r\n`)
-    const digest = head.indexOf(marker, start)
-    const whole = Buffer.concat([
-      head.subarray(start, head.indexOf(LF, start) + 1),
-      encodeCommand(['EVAL', script!.body]).subarray('*2\r\n'.length),
-      head.subarray(digest + marker.length, end),
-    ])
+    const whole = asEval(head, start, end, script!)
     if (call.requestIdAt >= 0) call.requestIdAt += whole.length - end
     call.head = whole
     call.start = 0
@@ -274,6 +290,7 @@ export class Router implements CallRouter {
       this.retrying++
     }
     call.attempts++
+    call.restart()
     if (call.requestIdAt >= 0) call.head[call.requestIdAt] = REPEATED
     call.state = CALL_HELD
     if (pause) {

@@ -112,8 +112,5 @@ export const connectionCommands: LocalCommands = new Map([
   ['readonly', { arity: 1, handle: ok }],
   ['readwrite', { arity: 1, handle: ok }],
   ['asking', { arity: 1, handle: ok }],
-  ['unwatch', { arity: 1, handle: ok }],
-  ['exec', { arity: 1, handle: () => refuse('ERR EXEC without MULTI') }],
-  ['discard', { arity: 1, handle: () => refuse('ERR DISCARD without MULTI') }],
   ['role', { arity: 1, handle: (_request, session) => answer(['master', 0, []], session) }],
 ])
