@@ -3,12 +3,14 @@
 import type { CommandInfo, KeySpec } from './command-info.ts'
 import { EVERYWHERE } from './gather.ts'
 import { clientCommands } from './local/client.ts'
+import { clusterCommands } from './local/cluster.ts'
 import { commandCommands } from './local/command.ts'
 import { connectionCommands } from './local/connection.ts'
 import type { LocalCommand } from './local/environment.ts'
 import { eventsCommands } from './local/events.ts'
 import { helpCommands } from './local/help.ts'
 import { infoCommands } from './local/info.ts'
+import { pubsubCommands } from './local/pubsub.ts'
 import { NameTable } from './name-table.ts'
 import type { TqCommand } from './tq-command.ts'
 
@@ -27,6 +29,8 @@ export const ALL_MASTERS = 6
 export const SCAN = 7
 /** MULTI, EXEC, DISCARD, WATCH, UNWATCH: about the commands around them. */
 export const TRANSACTION = 8
+/** PUBLISH: the same node for all who publish to a channel, so that its messages keep their order. */
+export const PUBLISH = 9
 
 /** What the planner knows of a command. All entries have the same fields. */
 export interface CommandEntry {
@@ -92,8 +96,10 @@ const LOCALS = new Map([
   ...clientCommands,
   ...infoCommands,
   ...commandCommands,
+  ...clusterCommands,
   ...helpCommands,
   ...eventsCommands,
+  ...pubsubCommands,
 ])
 
 /**
@@ -148,9 +154,11 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
   const named = REFUSED_NAMES.get(name)
   if (named !== undefined) return refuseBecause(named)
   if (TRANSACTION_NAMES.has(name)) return entry(name, { kind: TRANSACTION, arity, keySpecs })
-  if (name.startsWith('cluster'))
-    return entry(name, { refusal: 'ERR This instance has cluster support disabled' })
-  if (flags.has('pubsub') || name.startsWith('pubsub')) return refuseBecause(NEEDS_OWN_CONNECTION)
+  if (name.startsWith('cluster|')) {
+    // What is not answered here would change the cluster behind the proxy.
+    return entry(name, { refusal: `NOPERM '${name.replace('|', ' ')}' is not allowed through tq-proxy` })
+  }
+  if (name === 'publish') return entry(name, { kind: PUBLISH, write, arity })
   if (EVERYWHERE.has(name)) return entry(name, { kind: ALL_MASTERS, write })
   if (name === 'scan') return entry(name, { kind: SCAN })
   if (flags.has('admin')) {

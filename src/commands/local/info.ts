@@ -1,7 +1,8 @@
 // INFO: the upstream's text, made that of one server, with a section of the proxy's own.
 
 import { encodeCommand, encodeReply, Verbatim } from '../../resp/encode.ts'
-import { answer, relayRewritten } from '../plan.ts'
+import type { Gather } from '../gather.ts'
+import { answer, planGather, relay } from '../plan.ts'
 import type { Environment, LocalCommands, LocalHandler } from './environment.ts'
 
 const WITH_OWN_SECTION = new Set(['tq', 'all', 'default', 'everything'])
@@ -14,15 +15,59 @@ const info: LocalHandler = (request, session, environment) => {
   if (sections.length > 0 && upstream.length === 0)
     return answer(new Verbatim(ownSection(environment)), session)
   const { protocol } = session
-  return relayRewritten(
-    (frame) => {
-      const text = asOneServer(bulkText(frame), environment.listenPort)
+  const gather: Gather = {
+    parts: null,
+    wire: encodeCommand(['INFO', ...upstream]),
+    merge: (frames) => {
+      const text = asOneServer(mergeInfo(frames.map(bulkText)), environment.listenPort)
       // A blank line parts two sections; what names no section of Redis is empty there.
       const all = own ? (text === '' ? '' : `${text}\r\n`) + ownSection(environment) : text
       return encodeReply(new Verbatim(all), protocol)
     },
-    encodeCommand(['INFO', ...upstream]),
+  }
+  return environment.masters === 0 ? relay(-1, false) : planGather(gather, false)
+}
+
+/** Fields that add up over the masters; of all others the first master's value stands. */
+const ADD_UP = new Set([
+  'blocked_clients',
+  'used_memory',
+  'used_memory_rss',
+  'used_memory_dataset',
+  'maxmemory',
+  'total_commands_processed',
+  'instantaneous_ops_per_sec',
+  'total_net_input_bytes',
+  'total_net_output_bytes',
+  'expired_keys',
+  'evicted_keys',
+  'keyspace_hits',
+  'keyspace_misses',
+])
+
+/** The texts of all masters as one: the first one's, with what adds up added up, the keyspace above all. */
+function mergeInfo(texts: readonly string[]): string {
+  if (texts.length === 1) return texts[0]
+  const totals = new Map<string, number>()
+  let keys = 0
+  let expires = 0
+  let ttl = 0
+  for (const text of texts) {
+    for (const [, name, value] of text.matchAll(/^(\w+):(\d+)\r$/gm)) {
+      if (ADD_UP.has(name)) totals.set(name, (totals.get(name) ?? 0) + Number(value))
+    }
+    const db = /^db0:keys=(\d+),expires=(\d+),avg_ttl=(\d+)/m.exec(text)
+    if (db === null) continue
+    keys += Number(db[1])
+    expires += Number(db[2])
+    ttl += Number(db[3]) * Number(db[2])
+  }
+  const merged = texts[0].replace(/^(\w+):(\d+)\r$/gm, (line, name: string) =>
+    totals.has(name) ? `${name}:${totals.get(name)}\r` : line,
   )
+  const average = expires === 0 ? 0 : Math.round(ttl / expires)
+  const keyspace = keys === 0 ? '' : `db0:keys=${keys},expires=${expires},avg_ttl=${average}\r\n`
+  return merged.replace(/^# Keyspace\r\n(db0:.*\r\n)?/m, `# Keyspace\r\n${keyspace}`)
 }
 
 /** The text of a bulk or verbatim string. */
