@@ -38,7 +38,7 @@ test('the subcommands of CLUSTER agree with each other', async (t) => {
   const { port } = await startTestProxy(t)
   const client = new Redis(port, '127.0.0.1', { protocol: 2 })
   t.teardown(() => client.disconnect())
-  const [[from, to, [host, at, id]]] = (await client.cluster('SLOTS')) as [
+  const [[from, to, [host, at, id]]] = (await client.call('CLUSTER', 'SLOTS')) as [
     number,
     number,
     [string, number, string],
