@@ -25,6 +25,7 @@ const FREE = new Set([
   'dev-command.ts',
   'config.ts',
   'passes.ts',
+  'tls.ts',
   'index.ts',
 ])
 

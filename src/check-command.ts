@@ -1,7 +1,8 @@
 // The check command: looks at every master before anybody depends on it.
 
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Config } from './config.ts'
+import { type NodeAccess, withControlConnection } from './upstream/control-connection.ts'
 import { splitAddress } from './upstream/node.ts'
 import { loadScripts } from './upstream/scripts.ts'
 
@@ -23,11 +24,13 @@ interface MasterReport {
 /** Reaches every master and says what it found; all findings are good where a proxy may serve. */
 export async function checkUpstream(config: Config): Promise<Finding[]> {
   const findings: Finding[] = [{ ok: true, text: `configuration: upstream ${config.upstream.join(', ')}` }]
-  const masters = await findMasters(config, findings)
+  const access = await openAccess(config, findings)
+  if (access === null) return findings
+  const masters = await findMasters(config.upstream, access, findings)
   if (masters === null) return findings
   for (const address of masters) {
     try {
-      findings.push(...judge(address, await withRedis(address, config, examine)))
+      findings.push(...judge(address, await withControlConnection(address, access, examine)))
     } catch (error) {
       findings.push({ ok: false, text: `${address}: cannot be examined: ${(error as Error).message}` })
     }
@@ -35,11 +38,27 @@ export async function checkUpstream(config: Config): Promise<Finding[]> {
   return findings
 }
 
+/** How the nodes are reached; null where the files of TLS are of no use. */
+async function openAccess(config: Config, findings: Finding[]): Promise<NodeAccess | null> {
+  const { upstreamUsername: username, upstreamPassword: password, connectTimeoutMs } = config
+  try {
+    const tls = config.upstreamTls ? (await import('./tls.ts')).openUpstreamTls(config) : null
+    return { username, password, connectTimeoutMs, tls }
+  } catch (error) {
+    findings.push({ ok: false, text: (error as Error).message })
+    return null
+  }
+}
+
 /** Addresses of all masters; null where no node could be asked. */
-async function findMasters(config: Config, findings: Finding[]): Promise<string[] | null> {
-  for (const seed of config.upstream) {
+async function findMasters(
+  seeds: readonly string[],
+  access: NodeAccess,
+  findings: Finding[],
+): Promise<string[] | null> {
+  for (const seed of seeds) {
     try {
-      return await withRedis(seed, config, async (redis) => {
+      return await withControlConnection(seed, access, async (redis) => {
         if (!/cluster_enabled:1/.test(await redis.info('cluster'))) {
           findings.push({ ok: true, text: `${seed}: one standalone Redis` })
           return [seed]
@@ -110,31 +129,4 @@ function judge(address: string, report: MasterReport): Finding[] {
       text: `${address}: scripts ${scriptFailure === null ? 'load' : `do not load: ${scriptFailure}`}`,
     },
   ]
-}
-
-async function withRedis<T>(address: string, config: Config, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const { upstreamUsername: username, upstreamPassword: password, connectTimeoutMs } = config
-  const redis = new Redis({
-    ...splitAddress(address),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    lazyConnect: true,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: connectTimeoutMs,
-    retryStrategy: null,
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-  })
-  let reason: Error | null = null
-  redis.on('error', (error: Error) => {
-    reason = error
-  })
-  try {
-    await redis.connect()
-    return await use(redis)
-  } catch (error) {
-    throw reason ?? error
-  } finally {
-    redis.disconnect()
-  }
 }

@@ -51,6 +51,10 @@ async function serve(options: Record<string, unknown>): Promise<void> {
   const log = openLog(config.logLevel, config.logFormat)
   const proxy = await startProxy(config, log)
   log.info({ host: proxy.host, port: proxy.port, upstream: config.upstream, version: VERSION }, 'listening')
+  process.on('SIGHUP', () => {
+    log.info({}, 'told to read the certificates again')
+    proxy.reload()
+  })
   stopOnSignal(async () => {
     log.info({ drainTimeoutMs: config.drainTimeoutMs }, 'stopping')
     await proxy.stop()
@@ -134,6 +138,12 @@ addSettings(program.command('check'), [
   'upstream',
   'upstreamUsername',
   'upstreamPassword',
+  'upstreamTls',
+  'upstreamTlsCa',
+  'upstreamTlsCert',
+  'upstreamTlsKey',
+  'upstreamTlsServerName',
+  'upstreamTlsVerify',
   'keyPrefix',
   'connectTimeoutMs',
 ])

@@ -78,6 +78,8 @@ const optionalText: Kind<string | undefined> = {
   placeholder: 'text',
 }
 
+const clientAuth: Kind<'no' | 'optional' | 'required' | null> = oneOf(['no', 'optional', 'required'])
+
 const rollout: Kind<number | null> = {
   schema: z
     .union([
@@ -150,6 +152,44 @@ export const SETTINGS = {
     yesNo,
     true,
     'Without a password, refuse clients that do not come over the loopback interface.',
+  ),
+  tlsCert: setting(
+    optionalText,
+    undefined,
+    'The certificate that clients see, with its chain, as PEM file; with it and tlsKey the port speaks TLS. Read again when it changes, and on SIGHUP.',
+  ),
+  tlsKey: setting(optionalText, undefined, 'The key to tlsCert, as PEM file.'),
+  tlsClientCa: setting(
+    optionalText,
+    undefined,
+    'The authorities that sign the certificates of clients, as PEM file.',
+  ),
+  tlsClientAuth: setting(
+    clientAuth,
+    null,
+    'Whether clients have to show a certificate of tlsClientCa, or may; required where tlsClientCa is set, else no.',
+  ),
+  upstreamTls: setting(yesNo, false, 'Speak TLS with the upstream.'),
+  upstreamTlsCa: setting(
+    optionalText,
+    undefined,
+    'The authorities that sign the certificates of the nodes, as PEM file. Those that Node.js knows, if not set.',
+  ),
+  upstreamTlsCert: setting(
+    optionalText,
+    undefined,
+    'The certificate that the proxy shows to the nodes, as PEM file.',
+  ),
+  upstreamTlsKey: setting(optionalText, undefined, 'The key to upstreamTlsCert, as PEM file.'),
+  upstreamTlsServerName: setting(
+    optionalText,
+    undefined,
+    'The name that the certificate of every node has to be for. The address that it is reached at, if not set.',
+  ),
+  upstreamTlsVerify: setting(
+    yesNo,
+    true,
+    'Whether the certificates of the nodes are checked. Without, anybody can be the upstream.',
   ),
   keyPrefix: setting(
     text('1 to 64 bytes without braces or spaces', 'text', /^[^\s{}]{1,64}$/),
@@ -287,8 +327,34 @@ export function loadConfig(
     }
   }
   applyGatewayFlags(config, environment, problems)
+  if (problems.length === 0) problems.push(...contradictions(config as Config))
   if (problems.length > 0) throw new ConfigError(problems)
   return config as Config
+}
+
+/** Settings that make no sense together; a sentence for each. */
+function contradictions(config: Config): string[] {
+  const problems: string[] = []
+  const need = (given: SettingName, wanted: SettingName): void => {
+    if (config[given] !== undefined && config[wanted] === undefined) {
+      problems.push(`${given} is of no use without ${wanted}: set both or neither`)
+    }
+  }
+  need('tlsCert', 'tlsKey')
+  need('tlsKey', 'tlsCert')
+  need('tlsClientCa', 'tlsCert')
+  need('upstreamTlsCert', 'upstreamTlsKey')
+  need('upstreamTlsKey', 'upstreamTlsCert')
+  if (config.tlsClientAuth !== null && config.tlsClientAuth !== 'no') need('tlsClientAuth', 'tlsClientCa')
+  for (const name of ['upstreamTlsCa', 'upstreamTlsCert', 'upstreamTlsServerName'] as const) {
+    if (config[name] !== undefined && !config.upstreamTls) {
+      problems.push(`${name} is of no use without upstreamTls: set it to yes, or leave both out`)
+    }
+  }
+  if (!config.upstreamTlsVerify && !config.upstreamTls) {
+    problems.push('upstreamTlsVerify is of no use without upstreamTls: set it to yes, or leave both out')
+  }
+  return problems
 }
 
 /**

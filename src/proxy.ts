@@ -31,6 +31,8 @@ export interface Proxy {
   readonly ready: boolean
   /** Resolves when `ready` is first true. */
   whenReady(): Promise<void>
+  /** Reads the certificates again. Connections stay; a file that is of no use changes nothing. */
+  reload(): void
   /** Stops accepting, answers what is in flight, closes; after `drainTimeoutMs` at the latest. */
   stop(): Promise<void>
 }
@@ -58,6 +60,11 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   const specs = await loadTqSpecs()
   const scripts = loadScripts()
   const signer = config.passKeys === undefined ? null : await openKeys(config.passKeys)
+  const tls = config.tlsCert === undefined && !config.upstreamTls ? null : await import('./tls.ts')
+  const upstreamTls = config.upstreamTls ? startable(() => tls!.openUpstreamTls(config)) : null
+  if (upstreamTls !== null && !config.upstreamTlsVerify) {
+    log.warn({}, 'the certificates of the upstream are not checked: anybody can be the upstream')
+  }
   const registry = Buffer.from(`${config.keyPrefix}events`)
   // Only TQ.EVENTS reads the registry, so a name that is missing there for a while does no harm.
   const register = (command: 'SADD' | 'SREM', event: Buffer): void => {
@@ -80,11 +87,15 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   let topology: Topology | null = null
   let stopping = false
 
+  const access = {
+    username: config.upstreamUsername,
+    password: config.upstreamPassword,
+    connectTimeoutMs: config.connectTimeoutMs,
+    tls: upstreamTls,
+  }
   const router = new Router({
     link: {
-      username: config.upstreamUsername,
-      password: config.upstreamPassword,
-      connectTimeoutMs: config.connectTimeoutMs,
+      ...access,
       timeoutMs: config.upstreamTimeoutMs,
       scriptBodies: [...scripts.values()].map((script) => script.body),
     },
@@ -183,9 +194,14 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   }
   let onEmpty: (() => void) | null = null
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+  const clientTls =
+    config.tlsCert === undefined
+      ? null
+      : startable(() => tls!.createTlsServer(config, log, accept, () => totals.refused++))
+  const server = clientTls?.server ?? createServer({ allowHalfOpen: true, noDelay: true }, accept)
   const { host, port } = splitAddress(config.listen)
   await listen(server, host, port)
+  const upstreamWatch = upstreamTls?.watch(log)
 
   /** Learns the upstream's commands; tries again until it has them. */
   let loading = false
@@ -212,9 +228,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   let known = ''
   topology = watchTopology({
     seeds: config.upstream,
-    username: config.upstreamUsername,
-    password: config.upstreamPassword,
-    connectTimeoutMs: config.connectTimeoutMs,
+    access,
     refreshIntervalMs: config.topologyRefreshMs,
     log,
     onTopology: (ranges) => {
@@ -240,6 +254,10 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       return ready
     },
     whenReady: () => readyOnce,
+    reload() {
+      clientTls?.reload()
+      upstreamWatch?.reload()
+    },
     stop() {
       stopped ??= stop()
       return stopped
@@ -260,6 +278,8 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       await empty
       clearTimeout(deadline)
     }
+    clientTls?.stop()
+    upstreamWatch?.stop()
     await closed
     topology?.stop()
     router.close()
@@ -270,6 +290,15 @@ async function openKeys(file: string): Promise<PassSigner> {
   try {
     const { openPassKeys } = await import('./passes.ts')
     return await openPassKeys(file)
+  } catch (error) {
+    throw new StartError((error as Error).message)
+  }
+}
+
+/** Does what may fail for reasons that a person can act on. */
+function startable<T>(open: () => T): T {
+  try {
+    return open()
   } catch (error) {
     throw new StartError((error as Error).message)
   }

@@ -13,8 +13,8 @@ import { Redis } from 'ioredis'
 export interface RedisOptions {
   /** Program to run: a name on PATH or a path; `redis-server` by default. */
   readonly redisServer?: string
-  /** More lines for redis.conf, such as `maxmemory 50mb`. They come last, so they win. */
-  readonly config?: readonly string[]
+  /** More lines for redis.conf, such as `maxmemory 50mb`; they come last, so they win. May depend on the port. */
+  readonly config?: readonly string[] | ((port: number) => readonly string[])
   /** Sets requirepass and masterauth. */
   readonly password?: string
   /** Hears in plain lines what is being done. */
@@ -215,7 +215,7 @@ export async function openRedisGroup(options: RedisOptions): Promise<RedisGroup>
           ? []
           : [`requirepass "${options.password}"`, `masterauth "${options.password}"`]),
         ...config,
-        ...(options.config ?? []),
+        ...(typeof options.config === 'function' ? options.config(port) : (options.config ?? [])),
       ]
       await mkdir(join(folder, String(index)), { recursive: true })
       await writeFile(join(folder, String(index), 'redis.conf'), `${lines.join('\n')}\n`)

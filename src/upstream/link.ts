@@ -7,11 +7,14 @@ import { FRAME_COMPLETE, FRAME_INVALID, FrameScanner } from '../resp/reply-frame
 import { SocketWriter } from '../socket-writer.ts'
 import { CALL_SENT, type Call } from './call.ts'
 import { CallQueue } from './call-queue.ts'
+import type { UpstreamTls } from './secure.ts'
 
 /** How a link reaches its node and what it says first. */
 export interface LinkOptions {
   host: string
   port: number
+  /** Null: plain TCP. */
+  tls: UpstreamTls | null
   protocol: Protocol
   username: string | undefined
   password: string | undefined
@@ -120,12 +123,15 @@ export class Link {
   }
 
   private connect(): void {
-    const { host, port, connectTimeoutMs } = this.options
-    const socket = createConnection({ host, port, noDelay: true, keepAlive: true })
+    const { host, port, tls, connectTimeoutMs } = this.options
+    const socket =
+      tls === null
+        ? createConnection({ host, port, noDelay: true, keepAlive: true })
+        : tls.connect(host, port)
     this.socket = socket
     this.writer = new SocketWriter(socket)
     const timer = setTimeout(() => this.drop(`no connection within ${connectTimeoutMs} ms`), connectTimeoutMs)
-    socket.once('connect', () => this.greet(socket, timer))
+    socket.once(tls === null ? 'connect' : 'secureConnect', () => this.greet(socket, timer))
     socket.once('error', (error: NodeJS.ErrnoException) => this.drop(error.code ?? error.message, socket))
     socket.once('close', () => {
       clearTimeout(timer)

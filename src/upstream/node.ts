@@ -7,7 +7,7 @@ import { Link, type LinkOptions } from './link.ts'
 /** What all links of this proxy have in common. */
 export type LinkDefaults = Pick<
   LinkOptions,
-  'username' | 'password' | 'connectTimeoutMs' | 'scriptBodies'
+  'tls' | 'username' | 'password' | 'connectTimeoutMs' | 'scriptBodies'
 > & {
   /** A link that owes replies and stays silent this long is given up. */
   timeoutMs: number

@@ -1,8 +1,9 @@
 // Watches which master serves which slot: ioredis looks, the router is told.
 
-import { Cluster, Redis } from 'ioredis'
+import { Cluster } from 'ioredis'
 import type { Logger } from '../observe/log.ts'
 import { SLOT_COUNT } from '../routing/slots.ts'
+import { accessOptions, type NodeAccess, withControlConnection } from './control-connection.ts'
 import { splitAddress } from './node.ts'
 
 /** Slots `from` to `to` belong to the master at `address`. */
@@ -15,9 +16,7 @@ export interface ServedRange {
 export interface TopologyOptions {
   /** `host:port` of one or more nodes of a cluster, or of one standalone server. */
   seeds: readonly string[]
-  username: string | undefined
-  password: string | undefined
-  connectTimeoutMs: number
+  access: NodeAccess
   /** How often to look although nothing seems to have changed. */
   refreshIntervalMs: number
   log: Logger
@@ -60,7 +59,7 @@ export function watchTopology(options: TopologyOptions): Topology {
     for (const seed of options.seeds) {
       if (stopped) return
       try {
-        const found = await identify(seed, options)
+        const found = await identify(seed, options.access)
         if (stopped) return
         if (kind !== found.kind) log.info({ seed, kind: found.kind }, 'upstream found')
         kind = found.kind
@@ -91,18 +90,18 @@ export function watchTopology(options: TopologyOptions): Topology {
   }
 
   const watchCluster = (): void => {
-    const { username, password, connectTimeoutMs, refreshIntervalMs } = options
+    const { access, refreshIntervalMs } = options
     cluster = new Cluster(
       options.seeds.map((seed) => splitAddress(seed)),
       {
-        slotsRefreshTimeout: connectTimeoutMs,
+        slotsRefreshTimeout: access.connectTimeoutMs,
         slotsRefreshInterval: refreshIntervalMs,
         clusterRetryStrategy: (times: number) => Math.min(BACKOFF_FIRST_MS * times, BACKOFF_MAX_MS),
         enableReadyCheck: false,
+        // Certificates are for names; ioredis would look the address up first and then check that.
+        ...(access.tls === null ? {} : { dnsLookup: (name, found) => found(null, name) }),
         redisOptions: {
-          ...(username === undefined ? {} : { username }),
-          ...(password === undefined ? {} : { password }),
-          connectTimeout: connectTimeoutMs,
+          ...accessOptions(access),
           connectionName: 'tq-proxy-topology',
           autoResendUnfulfilledCommands: false,
           maxRetriesPerRequest: 0,
@@ -152,25 +151,8 @@ interface Found {
 }
 
 /** Asks the server at `seed` what it is; rejects where it cannot be asked. */
-async function identify(seed: string, options: TopologyOptions): Promise<Found> {
-  const { username, password, connectTimeoutMs } = options
-  const redis = new Redis({
-    ...splitAddress(seed),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    lazyConnect: true,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: connectTimeoutMs,
-    retryStrategy: null,
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-  })
-  let reason: Error | null = null
-  redis.on('error', (error: Error) => {
-    reason = error
-  })
-  try {
-    await redis.connect()
+function identify(seed: string, access: NodeAccess): Promise<Found> {
+  return withControlConnection(seed, access, async (redis) => {
     const info = await redis.info('cluster')
     if (!/cluster_enabled:1/.test(info)) {
       return { kind: 'standalone', ranges: [{ from: 0, to: SLOT_COUNT - 1, address: seed }] }
@@ -183,11 +165,7 @@ async function identify(seed: string, options: TopologyOptions): Promise<Found> 
       kind: 'cluster',
       ranges: alone ? slots.map(([from, to, [, port]]) => ({ from, to, address: `${host}:${port}` })) : null,
     }
-  } catch (error) {
-    throw reason ?? error
-  } finally {
-    redis.disconnect()
-  }
+  })
 }
 
 /** ioredis's table (of each slot, the master first) as ranges. */
