@@ -36,6 +36,11 @@ export class Gate {
     return gate
   }
 
+  /** Whether nothing that has to come first is still out or waiting. */
+  isNext(call: Call): boolean {
+    return this.queue.find((other) => other.state !== CALL_SETTLED) === call
+  }
+
   /** Adds a new command behind those that wait. */
   hold(call: Call): void {
     call.state = CALL_HELD

@@ -54,6 +54,7 @@ export class Router implements CallRouter {
   private readonly retired = new Set<UpstreamNode>()
   private readonly stallTimer: NodeJS.Timeout
   private retrying = 0
+  private closed = false
   private readonly transmit = (call: Call): void => this.send(call)
 
   constructor(options: RouterOptions) {
@@ -186,6 +187,7 @@ export class Router implements CallRouter {
 
   /** Ends every link. */
   close(): void {
+    this.closed = true
     clearInterval(this.stallTimer)
     for (const node of [...this.nodes.values(), ...this.retired]) node.close('shutting down')
     this.nodes.clear()
@@ -201,6 +203,10 @@ export class Router implements CallRouter {
   }
 
   private send(call: Call): void {
+    if (this.closed) {
+      this.fail(call)
+      return
+    }
     if (call.via !== null) {
       call.via.send(call)
       return
@@ -247,14 +253,20 @@ export class Router implements CallRouter {
     // An empty host means "the host that you asked"; that of any node of this cluster we know serves as well.
     const host = target.host !== '' ? target.host : this.hostOf(call)
     const address = `${host}:${target.port}`
-    // A command whose slot we did not know goes where it was sent to, once.
-    if (target.kind === 'ASK' || call.slot < 0) {
+    // A node that takes part in a move answers ASK at once or TRYAGAIN, which pauses; MOVED alone can go in circles.
+    const pause = target.kind === 'MOVED' && call.attempts >= FREE_HOPS
+    if (target.kind === 'ASK') {
+      // ASK is about this moment. A call that has to wait goes to the owner again when its turn comes: an ASKING
+      // that arrives after the slot was closed and opened the other way would make the key anew at its old place.
+      if (Gate.of(call, this.transmit).isNext(call)) call.askNode = address
+    } else if (call.slot < 0) {
+      // A command whose slot we did not know goes where it was sent to, once.
       call.askNode = address
     } else {
       this.slots.move(target.slot, this.node(address))
       this.options.refreshTopology()
     }
-    if (this.retry(call, call.attempts >= FREE_HOPS)) return true
+    if (this.retry(call, pause)) return true
     this.settleError(call, `CLUSTERDOWN Slot ${target.slot} is moving, try again later`)
     return true
   }
@@ -281,6 +293,7 @@ export class Router implements CallRouter {
 
   /** Arranges another attempt, at once or after a pause; false where it is too late to wait, or too many do. */
   private retry(call: Call, pause: boolean): boolean {
+    if (this.closed) return false
     const now = performance.now()
     if (call.deadline === 0) call.deadline = now + this.options.retryDeadlineMs
     if (pause && now >= call.deadline) return false
