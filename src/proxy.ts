@@ -4,6 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Session } from './client/session.ts'
+import { Subscriptions } from './client/subscriptions.ts'
 import { type CommandInfo, readCommandReply } from './commands/command-info.ts'
 import { type EventRoute, EventRoutes } from './commands/event-routes.ts'
 import type { Environment } from './commands/local/environment.ts'
@@ -20,6 +21,7 @@ import { ask } from './upstream/inquiry.ts'
 import { splitAddress } from './upstream/node.ts'
 import { Router } from './upstream/router.ts'
 import { loadScripts } from './upstream/scripts.ts'
+import { Subscriber } from './upstream/subscriber.ts'
 import { type ServedRange, type Topology, watchTopology } from './upstream/topology.ts'
 
 /** A running proxy. */
@@ -111,6 +113,21 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     refreshTopology: () => topology?.refresh(),
   })
 
+  const subscriber = new Subscriber({
+    tls: upstreamTls,
+    username: config.upstreamUsername,
+    password: config.upstreamPassword,
+    connectTimeoutMs: config.connectTimeoutMs,
+    timeoutMs: config.upstreamTimeoutMs,
+    deadlineMs: config.retryDeadlineMs,
+    masters: () => router.slots.nodes.map((node) => node.address),
+    owner: (slot) => router.slots.owner(slot)?.address ?? null,
+    refreshTopology: () => topology?.refresh(),
+    onMessage: (kind, name, frame) => subscriptions.deliver(kind, name, frame),
+    log,
+  })
+  const subscriptions = new Subscriptions(subscriber)
+
   const sessions = new Set<Session>()
   const totals = { connections: 0, commands: 0, refused: 0 }
   const password = config.requirepass === undefined ? null : digest(Buffer.from(config.requirepass))
@@ -139,6 +156,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     registry,
     specs: specs as ReadonlyMap<string, TqSpec>,
     sessions: () => sessions,
+    pubsub: subscriptions,
     needsPassword: password !== null,
     passwordMatches: (user, given) =>
       user === 'default' && (password === null || timingSafeEqual(password, digest(given))),
@@ -234,6 +252,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     onTopology: (ranges) => {
       if (stopping) return
       router.applyTopology(ranges)
+      subscriber.topologyChanged()
       const masters = describe(ranges)
       if (masters === known) return
       log.info({ masters: masters.split(' ') }, 'topology changed')
@@ -282,6 +301,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     upstreamWatch?.stop()
     await closed
     topology?.stop()
+    subscriber.close()
     router.close()
   }
 }

@@ -13,8 +13,10 @@ import {
 } from '../commands/plan.ts'
 import type { Planner } from '../commands/planner.ts'
 import type { SessionState } from '../commands/session-state.ts'
+import type { ClientSubscriptions } from '../commands/subscription-state.ts'
 import type { Logger } from '../observe/log.ts'
 import { errorBytes, OK_REPLY, type Protocol } from '../resp/encode.ts'
+import type { Message } from '../resp/pubsub.ts'
 import type { Request } from '../resp/request.ts'
 import { ProtocolError, RequestDecoder, type RequestLimits } from '../resp/request-decoder.ts'
 import { SocketWriter } from '../socket-writer.ts'
@@ -74,6 +76,7 @@ export class Session implements SessionState, ReplyTarget {
   libVersion = ''
   lastCommand = ''
   gates: Map<number, Gate> | null = null
+  subscriptions: ClientSubscriptions | null = null
 
   private readonly socket: Socket
   private readonly writer: SocketWriter
@@ -104,6 +107,8 @@ export class Session implements SessionState, ReplyTarget {
   private watched: { slot: number; link: PinnedLink } | null = null
   /** The command that blocks, while it does: no other is taken until it has its reply. */
   private blocked: ReplySlot | null = null
+  /** Messages that came in the middle of a reply. */
+  private messages: Buffer[] | null = null
 
   constructor(options: SessionOptions) {
     const { socket } = options
@@ -210,6 +215,20 @@ export class Session implements SessionState, ReplyTarget {
       slot.filled = last
       this.hold(end - start)
     }
+  }
+
+  push(message: Message): void {
+    const { first } = this
+    // A HELLO that has been taken changes nothing for what stands before its reply.
+    const frame = message.bytes(first === null ? this.protocol : first.protocol)
+    if (first?.begun) {
+      this.messages ??= []
+      this.messages.push(frame)
+      this.hold(frame.length)
+      return
+    }
+    this.writer.add(frame, 0, frame.length)
+    this.checkOutput()
   }
 
   replan(slot: ReplySlot): boolean {
@@ -409,6 +428,8 @@ export class Session implements SessionState, ReplyTarget {
     this.append(slot)
     if (plan.kind === PLAN_LATER) {
       this.router.reserve(slot)
+      // What the client sends behind its SUBSCRIBE may cause a message that it expects to get.
+      if (this.subscriptions?.opening) this.blocked = slot
       plan.later!.then(
         (ready) => this.sendReserved(slot, ready),
         (error: Error) => this.breakOff(`a plan could not be made: ${error.message}`),
@@ -483,6 +504,7 @@ export class Session implements SessionState, ReplyTarget {
     do {
       this.count--
       this.bytes -= slot.size
+      if (this.messages !== null) this.writeMessages()
       if (slot === this.blocked) this.unblock()
       if (slot.closes) {
         this.first = this.last = null
@@ -504,6 +526,14 @@ export class Session implements SessionState, ReplyTarget {
     this.checkOutput()
     if (this.paused && this.count <= this.limits.maxPipelineDepth >> 1) this.resume()
     if (this.ending && this.count === 0) this.finish()
+  }
+
+  private writeMessages(): void {
+    for (const frame of this.messages!) {
+      this.writer.add(frame, 0, frame.length)
+      this.held -= frame.length
+    }
+    this.messages = null
   }
 
   private writePieces(slot: ReplySlot): void {
@@ -530,6 +560,7 @@ export class Session implements SessionState, ReplyTarget {
   /** Goes on with what came while the client was blocked, in a turn of its own. */
   private unblock(): void {
     this.blocked = null
+    this.subscriptions?.activate()
     setImmediate(() => this.decode())
   }
 
@@ -568,6 +599,7 @@ export class Session implements SessionState, ReplyTarget {
     if (this.linger !== null) clearTimeout(this.linger)
     this.log.debug({ client: this.id, reason }, 'client closed')
     this.endTransaction()
+    this.subscriptions?.leaveAll()
     if (this.blocked !== null) {
       // No other attempt: nobody waits for it.
       this.blocked.deadline = 1

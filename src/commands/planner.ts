@@ -4,6 +4,7 @@ import type { Request } from '../resp/request.ts'
 import { canSplit, EVERYWHERE, gatherEverywhere, gatherScan, gatherSplit } from './gather.ts'
 import { CROSS_SLOT, hasWord, NO_KEYS, slotOfArg, slotOfKeys } from './keys.ts'
 import type { Environment, LocalCommand } from './local/environment.ts'
+import { refuseWhileSubscribed, WHILE_SUBSCRIBED } from './local/pubsub.ts'
 import type { NameTable } from './name-table.ts'
 import { type Plan, planGather, planTransaction, refuse, relay } from './plan.ts'
 import type { SessionState } from './session-state.ts'
@@ -14,6 +15,7 @@ import {
   BY_KEYS,
   type CommandEntry,
   LOCAL,
+  PUBLISH,
   REFUSED,
   SCAN,
   TQ,
@@ -115,6 +117,9 @@ export function createPlanner(options: PlannerOptions): Planner {
           return entry.tq!.planQueued(request, session)
         case ANY_MASTER:
           return relay(-1, false)
+        case PUBLISH:
+          // Its node is that of the keys around it.
+          return relay(-1, true)
         case TRANSACTION:
           return planVerb(entry, request)
         case LOCAL:
@@ -142,6 +147,10 @@ export function createPlanner(options: PlannerOptions): Planner {
         return unavailable !== null ? refuse(unavailable) : relay(-1, true)
       }
       session.lastCommand = entry.name
+      if (session.subscriptions !== null && session.protocol === 2 && !WHILE_SUBSCRIBED.has(entry.name)) {
+        const fits = arityFits(entry.local?.arity ?? entry.tq?.spec.arity ?? entry.arity, request)
+        return fits ? refuseWhileSubscribed(entry.name) : wrongArity(entry.name)
+      }
       switch (entry.kind) {
         case BY_KEY:
           if (entry.keyIndex >= request.argc) return relay(-1, entry.write)
@@ -164,6 +173,8 @@ export function createPlanner(options: PlannerOptions): Planner {
         }
         case TRANSACTION:
           return planVerb(entry, request)
+        case PUBLISH:
+          return relay(request.argc > 1 ? slotOfArg(request, 1) : -1, true)
         case ANY_MASTER:
           return relay(-1, false)
         case REFUSED:

@@ -10,6 +10,7 @@ import type { LocalCommand } from './local/environment.ts'
 import { eventsCommands } from './local/events.ts'
 import { helpCommands } from './local/help.ts'
 import { infoCommands } from './local/info.ts'
+import { pubsubCommands } from './local/pubsub.ts'
 import { NameTable } from './name-table.ts'
 import type { TqCommand } from './tq-command.ts'
 
@@ -28,6 +29,8 @@ export const ALL_MASTERS = 6
 export const SCAN = 7
 /** MULTI, EXEC, DISCARD, WATCH, UNWATCH: about the commands around them. */
 export const TRANSACTION = 8
+/** PUBLISH: the same node for all who publish to a channel, so that its messages keep their order. */
+export const PUBLISH = 9
 
 /** What the planner knows of a command. All entries have the same fields. */
 export interface CommandEntry {
@@ -96,6 +99,7 @@ const LOCALS = new Map([
   ...clusterCommands,
   ...helpCommands,
   ...eventsCommands,
+  ...pubsubCommands,
 ])
 
 /**
@@ -154,7 +158,7 @@ function upstreamEntry(info: CommandInfo): CommandEntry {
     // What is not answered here would change the cluster behind the proxy.
     return entry(name, { refusal: `NOPERM '${name.replace('|', ' ')}' is not allowed through tq-proxy` })
   }
-  if (flags.has('pubsub') || name.startsWith('pubsub')) return refuseBecause(NEEDS_OWN_CONNECTION)
+  if (name === 'publish') return entry(name, { kind: PUBLISH, write, arity })
   if (EVERYWHERE.has(name)) return entry(name, { kind: ALL_MASTERS, write })
   if (name === 'scan') return entry(name, { kind: SCAN })
   if (flags.has('admin')) {

@@ -82,6 +82,10 @@ const hello: LocalHandler = (request, session, environment) => {
 
 const ping: LocalHandler = (request, session) => {
   if (request.argc > 2) return refuse("ERR wrong number of arguments for 'ping' command")
+  if (session.subscriptions !== null && session.protocol === 2) {
+    // A client that waits for messages tells this from them by its first word.
+    return answer(['pong', request.argc === 2 ? request.arg(1) : ''], session)
+  }
   return answer(request.argc === 2 ? request.arg(1) : new Simple('PONG'), session)
 }
 
@@ -92,6 +96,7 @@ const select: LocalHandler = (request: Request) => {
 }
 
 const reset: LocalHandler = (_request, session, environment) => {
+  session.subscriptions?.leaveAll()
   session.protocol = 2
   session.name = ''
   session.authenticated = !environment.needsPassword

@@ -4,6 +4,7 @@ import type { Request } from '../../resp/request.ts'
 import type { Plan } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
 import type { TqSpec } from '../spec.ts'
+import type { PubSub } from '../subscription-state.ts'
 
 /** The proxy, as commands see it. */
 export interface Environment {
@@ -26,6 +27,7 @@ export interface Environment {
   readonly registry: Buffer
   readonly specs: ReadonlyMap<string, TqSpec>
   sessions(): Iterable<SessionState>
+  readonly pubsub: PubSub
   /** Whether clients have to authenticate. */
   readonly needsPassword: boolean
   /** Checks in constant time. */
