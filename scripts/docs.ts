@@ -118,10 +118,11 @@ function settingsPage(): string {
     '| --- | --- | --- | --- | --- | --- |',
   ]
   for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
-    const { allowed, about, default: value, placeholder } = setting
-    const shown = value === undefined || value === null ? '' : `\`${defaultText(value, placeholder)}\``
+    const { allowed, about, default: value, placeholder, fileOnly } = setting
+    const shown =
+      value === undefined || value === null || fileOnly ? '' : `\`${defaultText(value, placeholder)}\``
     lines.push(
-      `| \`${name}\` | \`--${flagOf(name)}\` | \`${variableOf(name)}\` | ${shown} | ${cell(allowed)} | ${cell(about)} |`,
+      `| \`${name}\` | ${fileOnly ? 'file only' : `\`--${flagOf(name)}\``} | ${fileOnly ? '' : `\`${variableOf(name)}\``} | ${shown} | ${cell(allowed)} | ${cell(about)} |`,
     )
   }
   return `${lines.join('\n')}\n`

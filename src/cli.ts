@@ -24,7 +24,8 @@ const EXIT_USAGE = 2
 function addSettings(command: Command, names: readonly string[] = Object.keys(SETTINGS)): Command {
   command.option('--config <file>', 'a YAML or JSON file with settings (TQ_CONFIG)')
   for (const name of names) {
-    const { placeholder, about, default: value } = (SETTINGS as Record<string, Setting>)[name]
+    const { placeholder, about, fileOnly, default: value } = (SETTINGS as Record<string, Setting>)[name]
+    if (fileOnly) continue
     const option = new Option(
       `--${flagOf(name)} <${placeholder}>`,
       `${about} [${variableOf(name)}]${shown(value, placeholder)}`,

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import { problemsOf, type UserRules } from './commands/access.ts'
 
 const KB = 1024
 const MB = 1024 * KB
@@ -118,12 +119,53 @@ const addresses: Kind<string[]> = {
   placeholder: 'host:port,…',
 }
 
+/** A list, or one text with spaces between its words. */
+const wordList = z
+  .union([
+    z.array(z.string().regex(/^\S+$/)),
+    z.string().transform((text) => text.split(/\s+/).filter(Boolean)),
+  ])
+  .default([])
+
+const sha256 = z
+  .string()
+  .regex(/^#?[0-9a-f]{64}$/i)
+  .transform((hex) => hex.replace('#', '').toLowerCase())
+
+const userRules: z.ZodType<UserRules> = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[!-~]{1,64}$/)
+      .refine((name) => name !== 'default', 'the password of the user default is requirepass'),
+    passwordSha256: z.union([sha256.transform((hash) => [hash]), z.array(sha256).min(1)], {
+      error: 'takes the SHA-256 of a password as 64 hex digits, or a list of them',
+    }),
+    commands: z.string().default(''),
+    keys: wordList,
+    channels: wordList,
+    events: wordList,
+  })
+  .superRefine((rules, context) => {
+    for (const message of problemsOf(rules)) context.addIssue({ code: 'custom', message })
+  })
+
+const users: Kind<UserRules[]> = {
+  schema: z
+    .array(userRules)
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'two users have one name'),
+  allowed: 'a list of users with name, passwordSha256, commands, keys, channels, events',
+  placeholder: 'list',
+}
+
 /** One setting. */
 export interface Setting<T = unknown> extends Kind<T> {
   default: T
   /** One sentence for --help and the docs. */
   about: string
   secret?: true
+  /** Neither a flag nor a variable could hold it. */
+  fileOnly?: true
 }
 
 function setting<T>(kind: Kind<T>, value: NoInfer<T>, about: string, secret?: true): Setting<T> {
@@ -152,6 +194,20 @@ export const SETTINGS = {
     yesNo,
     true,
     'Without a password, refuse clients that do not come over the loopback interface.',
+  ),
+  users: {
+    ...setting(
+      users,
+      [],
+      'Further users with rules of what they may do: see security.md. Where there are any, a client has to log in.',
+      true,
+    ),
+    fileOnly: true,
+  },
+  allowAdmin: setting(
+    yesNo,
+    false,
+    'Let commands of administration (CONFIG SET, SLOWLOG, DEBUG …) pass; they go to all masters.',
   ),
   tlsCert: setting(
     optionalText,
@@ -307,10 +363,12 @@ export function loadConfig(
     if (!Object.hasOwn(SETTINGS, key)) problems.push(`${file}: there is no setting ${JSON.stringify(key)}`)
   }
   const config: Record<string, unknown> = {}
-  for (const [name, { schema, allowed, secret, default: value }] of Object.entries<Setting>(SETTINGS)) {
+  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+    const { schema, allowed, secret, fileOnly, default: value } = setting
     const variable = variableOf(name)
-    const [given, source] =
-      flags[name] !== undefined
+    const [given, source] = fileOnly
+      ? [fromFile[name], `${name} in ${file}`]
+      : flags[name] !== undefined
         ? [flags[name], `--${flagOf(name)}`]
         : environment[variable] !== undefined
           ? [environment[variable], variable]
@@ -321,7 +379,9 @@ export function loadConfig(
     }
     const result = schema.safeParse(given)
     if (result.success) config[name] = result.data
-    else {
+    else if (fileOnly && Array.isArray(given)) {
+      for (const issue of result.error.issues) problems.push(`${source}: ${entrySentence(given, issue)}`)
+    } else {
       const shown = secret ? 'the value given' : JSON.stringify(given)
       problems.push(`${source}: ${shown} is not allowed, it takes ${allowed}`)
     }
@@ -330,6 +390,14 @@ export function loadConfig(
   if (problems.length === 0) problems.push(...contradictions(config as Config))
   if (problems.length > 0) throw new ConfigError(problems)
   return config as Config
+}
+
+/** What is wrong with one entry of a list; values are not repeated, they may be passwords. */
+function entrySentence(list: readonly unknown[], { path, message }: z.core.$ZodIssue): string {
+  const [index, field] = path
+  if (typeof index !== 'number') return message
+  const name = (list[index] as { name?: unknown } | null)?.name
+  return `entry ${index + 1}${typeof name === 'string' ? ` (${name})` : ''}${field === undefined ? '' : `, ${String(field)}`}: ${message}`
 }
 
 /** Settings that make no sense together; a sentence for each. */

@@ -1,6 +1,5 @@
 // Wires the parts together: what a program, a test or an embedding application starts, drains and stops.
 
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Session } from './client/session.ts'
@@ -10,10 +9,11 @@ import { type EventRoute, EventRoutes } from './commands/event-routes.ts'
 import type { Environment } from './commands/local/environment.ts'
 import { createPlanner } from './commands/planner.ts'
 import type { TqSpec } from './commands/spec.ts'
-import { buildTable } from './commands/table.ts'
+import { buildTable, knownWords } from './commands/table.ts'
 import { TqCommand } from './commands/tq-command.ts'
 import type { PassSigner } from './commands/tq-passes.ts'
 import { loadTqSpecs } from './commands/tq-specs.ts'
+import { Users } from './commands/users.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './observe/log.ts'
 import { keySlot } from './routing/slots.ts'
@@ -79,7 +79,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     remove: (event) => register('SREM', event),
   })
   const tqCommands = [...specs.values()].map((spec) => new TqCommand(spec, scripts, routes, signer))
-  let table = buildTable(null, tqCommands)
+  let table = buildTable(null, tqCommands, config)
   let redisVersion = '7.0.0'
   let ready = false
   let announceReady = (): void => {}
@@ -129,8 +129,8 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   const subscriptions = new Subscriptions(subscriber)
 
   const sessions = new Set<Session>()
-  const totals = { connections: 0, commands: 0, refused: 0 }
-  const password = config.requirepass === undefined ? null : digest(Buffer.from(config.requirepass))
+  const totals = { connections: 0, commands: 0, refused: 0, authFailures: 0 }
+  const users = new Users(config.requirepass, config.users)
   const environment: Environment = {
     version: VERSION,
     startedAt: Date.now(),
@@ -156,11 +156,14 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
     registry,
     specs: specs as ReadonlyMap<string, TqSpec>,
     sessions: () => sessions,
+    users,
+    onAuthFailure: (session, name) => {
+      totals.authFailures++
+      // A name that nobody has may be a password in the wrong place.
+      const user = users.has(name) ? { user: name } : {}
+      log.warn({ client: session.id, address: session.address, ...user }, 'wrong password')
+    },
     pubsub: subscriptions,
-    needsPassword: password !== null,
-    passwordMatches: (user, given) =>
-      user === 'default' && (password === null || timingSafeEqual(password, digest(given))),
-    onAuthFailure: (session) => log.warn({ client: session.id, address: session.address }, 'wrong password'),
   }
   const planner = createPlanner({
     table: () => table,
@@ -195,7 +198,7 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
         planner,
         router,
         limits,
-        authenticated: password === null,
+        authenticated: !users.needPassword,
         log,
         totals,
         onClose: (session) => {
@@ -207,7 +210,8 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
   }
   const refusalOf = (socket: Socket): string | null => {
     if (sessions.size >= config.maxClients) return TOO_MANY
-    if (config.protectedMode && password === null && !isLoopback(socket.remoteAddress ?? '')) return PROTECTED
+    if (config.protectedMode && !users.needPassword && !isLoopback(socket.remoteAddress ?? ''))
+      return PROTECTED
     return null
   }
   let onEmpty: (() => void) | null = null
@@ -230,7 +234,12 @@ export async function startProxy(config: Config, log: Logger): Promise<Proxy> {
       const info = await ask(router, ['INFO', 'server'])
       const commands: CommandInfo[] = readCommandReply(await ask(router, ['COMMAND']))
       redisVersion = /^redis_version:(\S+)/m.exec(String(info))?.[1] ?? redisVersion
-      table = buildTable(commands, tqCommands)
+      table = buildTable(commands, tqCommands, config)
+      if (!ready) {
+        for (const unknown of users.unknownWords(knownWords(commands, specs.values()))) {
+          log.error(unknown, 'rules of a user speak of commands or categories that are not there')
+        }
+      }
       if (!ready) log.info({ redisVersion, commands: commands.length, masters: environment.masters }, 'ready')
       ready = true
       announceReady()
@@ -363,10 +372,6 @@ function listen(server: Server, host: string, port: number): Promise<void> {
 /** The masters of a topology, in a form that can be compared. */
 function describe(ranges: readonly ServedRange[]): string {
   return [...new Set(ranges.map((range) => range.address))].sort().join(' ')
-}
-
-function digest(secret: Buffer): Buffer {
-  return createHash('sha256').update(secret).digest()
 }
 
 function isLoopback(address: string): boolean {

@@ -1,6 +1,7 @@
 // One client connection: requests in, replies out in the same order, within limits.
 
 import type { Socket } from 'node:net'
+import type { Access } from '../commands/access.ts'
 import type { EventRoute } from '../commands/event-routes.ts'
 import { partialFailure } from '../commands/gather.ts'
 import {
@@ -71,6 +72,8 @@ export class Session implements SessionState, ReplyTarget {
   readonly createdAt = Date.now()
   lastActiveAt = this.createdAt
   protocol: Protocol = 2
+  user = 'default'
+  access: Access | null = null
   name = ''
   libName = ''
   libVersion = ''

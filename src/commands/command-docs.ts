@@ -1,6 +1,7 @@
 // Describes TQ.* commands in the forms of COMMAND INFO, COMMAND DOCS and TQ.HELP.
 
 import type { Reply } from '../resp/encode.ts'
+import { tqCategories } from './categories.ts'
 import type { Arg, TqSpec } from './spec.ts'
 
 /** The syntax as one line, without the command's name: `event user token [DEDUPE key]`. */
@@ -25,7 +26,7 @@ function syntaxOf(arg: Arg): string {
 export function commandInfo(spec: TqSpec): Reply {
   const event = takesEvent(spec)
   const write = spec.flags.includes('write')
-  const categories = [write ? '@write' : '@read', spec.flags.includes('fast') ? '@fast' : '@slow', '@tq']
+  const categories = tqCategories(spec).map((category) => `@${category}`)
   return [
     spec.name.toLowerCase(),
     spec.arity,

@@ -18,6 +18,8 @@ export interface KeySpec {
   find: FindKeys
   /** An empty argument there is no key: it says that the keys stand elsewhere. */
   unlessEmpty?: true
+  /** Hashed as a key is, and none: the name of a shard channel. */
+  notKey?: true
 }
 
 /** A command as the upstream describes it. */
@@ -27,6 +29,10 @@ export interface CommandInfo {
   arity: number
   flags: ReadonlySet<string>
   keySpecs: readonly KeySpec[]
+  /** Whether there may be keys that the specifications do not tell of. */
+  keysUntold: boolean
+  /** Without the `@`. */
+  categories: ReadonlySet<string>
   subcommands: readonly CommandInfo[]
 }
 
@@ -38,7 +44,7 @@ export function readCommandReply(reply: Answer): CommandInfo[] {
 
 function readEntry(entry: Answer): CommandInfo | null {
   if (!Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number') return null
-  const [name, arity, flags, first, last, step, , , keySpecs, subcommands] = entry
+  const [name, arity, flags, first, last, step, categories, , keySpecs, subcommands] = entry
   const specs = Array.isArray(keySpecs)
     ? keySpecs.map(readKeySpec).filter((spec) => spec !== null)
     : legacyKeySpecs(Number(first), Number(last), Number(step))
@@ -47,6 +53,10 @@ function readEntry(entry: Answer): CommandInfo | null {
     arity,
     flags: new Set(Array.isArray(flags) ? flags.map(String) : []),
     keySpecs: specs,
+    keysUntold: Array.isArray(keySpecs) && keySpecs.some(isIncomplete),
+    categories: new Set(
+      Array.isArray(categories) ? categories.map((category) => String(category).replace(/^@/, '')) : [],
+    ),
     subcommands: Array.isArray(subcommands) ? readCommandReply(subcommands) : [],
   }
 }
@@ -56,6 +66,15 @@ function legacyKeySpecs(first: number, last: number, step: number): KeySpec[] {
   if (!(first > 0)) return []
   const lastKey = last < 0 ? last : last - first
   return [{ begin: { type: 'index', index: first }, find: { type: 'range', lastKey, step, limit: 0 } }]
+}
+
+function flagsOf(spec: Map<string, Answer>): string[] {
+  const flags = spec.get('flags')
+  return Array.isArray(flags) ? flags.map(String) : []
+}
+
+function isIncomplete(reply: Answer): boolean {
+  return readKeySpec(reply) === null || flagsOf(fields(reply)).includes('incomplete')
 }
 
 /** Null for the kind `unknown`, of which no position can be told. */
@@ -75,8 +94,10 @@ function readKeySpec(reply: Answer): KeySpec | null {
       startFrom: number(beginSpec, 'startfrom'),
     }
   } else return null
+  const notKey = flagsOf(spec).includes('not_key') ? { notKey: true as const } : {}
   if (find.get('type') === 'range') {
     return {
+      ...notKey,
       begin: search,
       find: {
         type: 'range',
@@ -88,6 +109,7 @@ function readKeySpec(reply: Answer): KeySpec | null {
   }
   if (find.get('type') === 'keynum') {
     return {
+      ...notKey,
       begin: search,
       find: {
         type: 'keynum',

@@ -34,7 +34,7 @@ const sum: Merge = (frames) => {
 const allOk: Merge = () => OK_REPLY
 
 /** All said the same, or nearly: one reply stands for all. */
-const first: Merge = (frames) => frames[0]
+export const firstReply: Merge = (frames) => frames[0]
 
 /** One array of all elements. */
 const concatenate: Merge = (frames) => {
@@ -65,10 +65,10 @@ export const EVERYWHERE: ReadonlyMap<string, Merge> = new Map([
   ['randomkey', anyKey],
   ['flushall', allOk],
   ['flushdb', allOk],
-  ['script|load', first],
+  ['script|load', firstReply],
   ['script|exists', everywhere],
   ['script|flush', allOk],
-  ['function|load', first],
+  ['function|load', firstReply],
   ['function|delete', allOk],
   ['function|flush', allOk],
   ['function|restore', allOk],

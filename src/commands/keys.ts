@@ -25,27 +25,40 @@ export function slotOfArg(request: Request, index: number): number {
 export function slotOfKeys(request: Request, specs: readonly KeySpec[]): number {
   let slot = NO_KEYS
   for (const spec of specs) {
-    const begin = findBegin(request, spec)
-    if (begin < 0 || (spec.unlessEmpty && request.argLength(begin) === 0)) continue
-    let index = begin
-    let last: number
-    const { find } = spec
-    if (find.type === 'range') {
-      last = lastOfRange(request.argc, begin, find.lastKey, find.limit)
-    } else {
-      const count = begin + find.countIndex < request.argc ? Number(request.text(begin + find.countIndex)) : 0
-      if (!Number.isInteger(count) || count <= 0) continue
-      index = begin + find.firstKey
-      last = index + (count - 1) * find.step
-    }
-    last = Math.min(last, request.argc - 1)
-    for (; index <= last; index += find.step) {
+    const first = firstKeyOf(request, spec)
+    if (first < 0) continue
+    const last = lastKeyOf(request, spec, first)
+    for (let index = first; index <= last; index += spec.find.step) {
       const next = slotOfArg(request, index)
       if (slot === NO_KEYS) slot = next
       else if (slot !== next) return CROSS_SLOT
     }
   }
   return slot
+}
+
+/** The place of the first key that a specification finds; -1: it finds none. */
+export function firstKeyOf(request: Request, spec: KeySpec): number {
+  const begin = findBegin(request, spec)
+  if (begin < 0 || (spec.unlessEmpty && request.argLength(begin) === 0)) return -1
+  const { find } = spec
+  if (find.type === 'range') return begin
+  return countOf(request, begin + find.countIndex) > 0 ? begin + find.firstKey : -1
+}
+
+/** The place of the last key after `first`, inside the request; every `find.step`th up to it is one. */
+export function lastKeyOf(request: Request, { find }: KeySpec, first: number): number {
+  const last =
+    find.type === 'range'
+      ? lastOfRange(request.argc, first, find.lastKey, find.limit)
+      : first + (countOf(request, first - find.firstKey + find.countIndex) - 1) * find.step
+  return Math.min(last, request.argc - 1)
+}
+
+/** How many keys an argument announces; 0 where it is no such number. */
+function countOf(request: Request, index: number): number {
+  const count = index < request.argc ? Number(request.text(index)) : 0
+  return Number.isInteger(count) && count > 0 ? count : 0
 }
 
 /** Whether one of the arguments from `from` on is `word` (lower case), in any case. */

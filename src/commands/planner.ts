@@ -1,7 +1,8 @@
 // Decides what is to be done with a request: answer it, send it somewhere, or say why not.
 
 import type { Request } from '../resp/request.ts'
-import { canSplit, EVERYWHERE, gatherEverywhere, gatherScan, gatherSplit } from './gather.ts'
+import type { Access } from './access.ts'
+import { canSplit, EVERYWHERE, firstReply, gatherEverywhere, gatherScan, gatherSplit } from './gather.ts'
 import { CROSS_SLOT, hasWord, NO_KEYS, slotOfArg, slotOfKeys } from './keys.ts'
 import type { Environment, LocalCommand } from './local/environment.ts'
 import { refuseWhileSubscribed, WHILE_SUBSCRIBED } from './local/pubsub.ts'
@@ -96,11 +97,27 @@ export function createPlanner(options: PlannerOptions): Planner {
     return entry.kind !== BY_KEY && session.authenticated ? unknownSubcommand(entry.name, request) : entry
   }
 
+  /** What the user's rules say against a request; null: nothing. */
+  const deny = (access: Access, entry: CommandEntry | null, request: Request): Plan | null => {
+    if (entry === null) {
+      // Of a command that is not known here no rule can tell which keys it takes.
+      const unavailable = options.unavailable()
+      return unavailable !== null ? refuse(unavailable) : unknownCommand(request)
+    }
+    // Who may not even log in as somebody else could never become who may.
+    const reason = entry.beforeAuth ? null : access.deny(entry, request)
+    return reason === null ? null : refuse(reason)
+  }
+
   return {
     planQueued(request, session) {
       const entry = find(request, session)
       if (entry === null) return unknownCommand(request)
       if ('answer' in entry) return entry
+      if (session.access !== null) {
+        const denial = deny(session.access, entry, request)
+        if (denial !== null) return denial
+      }
       session.lastCommand = entry.name
       const arity = entry.local?.arity ?? entry.tq?.spec.arity ?? entry.arity
       if (!arityFits(arity, request)) return wrongArity(entry.name)
@@ -141,6 +158,10 @@ export function createPlanner(options: PlannerOptions): Planner {
         if (session.authenticated) return refuse(`ERR wrong number of arguments for '${entry.name}' command`)
       }
       if (!session.authenticated && entry?.beforeAuth !== true) return refuse(NOAUTH)
+      if (session.access !== null) {
+        const denial = deny(session.access, entry, request)
+        if (denial !== null) return denial
+      }
       if (entry === null) {
         const unavailable = options.unavailable()
         // A name that the upstream does not know either: its own error says it best.
@@ -163,7 +184,7 @@ export function createPlanner(options: PlannerOptions): Planner {
           return planLocal(entry.local!, entry.name, request, session)
         case ALL_MASTERS:
           return planGather(
-            gatherEverywhere(request, EVERYWHERE.get(entry.name)!, session.protocol),
+            gatherEverywhere(request, EVERYWHERE.get(entry.name) ?? firstReply, session.protocol),
             entry.write,
           )
         case SCAN: {

@@ -2,6 +2,7 @@
 
 import type { Protocol } from '../resp/encode.ts'
 import type { Message } from '../resp/pubsub.ts'
+import type { Access } from './access.ts'
 import type { ClientSubscriptions } from './subscription-state.ts'
 
 /** One client connection, as far as commands read and change it. */
@@ -16,6 +17,9 @@ export interface SessionState {
   lastActiveAt: number
   protocol: Protocol
   authenticated: boolean
+  /** Who it is, and what it may do; null: everything. */
+  user: string
+  access: Access | null
   name: string
   libName: string
   libVersion: string

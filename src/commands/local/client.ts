@@ -26,7 +26,7 @@ export function clientLine(session: SessionState): string {
     `pending=${session.pendingReplies}`,
     `omem=${session.unsentBytes}`,
     `cmd=${session.lastCommand === '' ? 'NULL' : session.lastCommand}`,
-    'user=default',
+    `user=${session.user}`,
     `resp=${session.protocol}`,
     `lib-name=${session.libName}`,
     `lib-ver=${session.libVersion}`,
@@ -119,7 +119,8 @@ const kill: LocalHandler = (request, session, environment) => {
     } else if (filter === 'LADDR') {
       filters.push((other) => other.localAddress === value)
     } else if (filter === 'USER') {
-      if (value !== 'default') return refuse(`ERR No such user '${value}'`)
+      if (!environment.users.has(value)) return refuse(`ERR No such user '${value}'`)
+      filters.push((other) => other.user === value)
     } else if (filter === 'SKIPME' && /^(yes|no)$/i.test(value)) {
       skipSelf = value.toLowerCase() === 'yes'
     } else {

@@ -3,7 +3,9 @@
 import { encodeReply, type Protocol, type Reply } from '../../resp/encode.ts'
 import { frameElements } from '../../resp/reply-frames.ts'
 import type { Request } from '../../resp/request.ts'
+import { tqCategories } from '../categories.ts'
 import { commandDocs, commandInfo, keyFlags, takesEvent } from '../command-docs.ts'
+import { globMatches } from '../glob.ts'
 import { answer, type Plan, refuse, relayRewritten } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
 import type { TqSpec } from '../spec.ts'
@@ -82,8 +84,7 @@ const list = (request: Request, session: SessionState, environment: Environment)
   const matching = names.filter((name) => {
     if (filter === 'pattern') return globMatches(wanted, name)
     if (filter !== 'aclcat') return false
-    const write = environment.specs.get(name.toUpperCase())!.flags.includes('write')
-    return wanted === 'tq' || wanted === (write ? 'write' : 'read')
+    return tqCategories(environment.specs.get(name.toUpperCase())!).includes(wanted)
   })
   return extend((protocol) => matching.map((name) => encodeReply(name, protocol)), session)
 }
@@ -101,21 +102,6 @@ const getKeys = (request: Request, session: SessionState, environment: Environme
   const withFlags = request.text(1).length > 'getkeys'.length
   const flags = new Set(keyFlags(spec.flags.includes('write')))
   return answer([withFlags ? [key, flags] : key], session)
-}
-
-/** Redis's globs: `*`, `?`, `[…]` and a backslash before what is meant as it stands. */
-function globMatches(glob: string, name: string): boolean {
-  const pattern = glob.replace(/\\(.)|[*?]|\[\^?[^\]]*\]|[.+^${}()|\\/\]]/g, (part, escaped?: string) => {
-    if (escaped !== undefined) return escaped.replace(/\W/g, '\\$&')
-    if (part === '*') return '.*'
-    if (part === '?') return '.'
-    return part.startsWith('[') ? part : `\\${part}`
-  })
-  try {
-    return new RegExp(`^${pattern}$`, 'is').test(name)
-  } catch {
-    return false
-  }
 }
 
 export const commandCommands: LocalCommands = new Map([

@@ -14,17 +14,20 @@ const NO_PASSWORD_SET =
 
 /** Checks a user and password and remembers the outcome; null where they are right. */
 function logIn(user: string, password: Buffer, session: SessionState, environment: Environment): Plan | null {
-  if (environment.passwordMatches(user, password)) {
-    session.authenticated = true
-    return null
+  const login = environment.users.logIn(user, password)
+  if (login === null) {
+    environment.onAuthFailure(session, user)
+    return refuse(WRONG_PASSWORD)
   }
-  environment.onAuthFailure(session)
-  return refuse(WRONG_PASSWORD)
+  session.authenticated = true
+  session.user = login.user
+  session.access = login.access
+  return null
 }
 
 const auth: LocalHandler = (request, session, environment) => {
   if (request.argc > 3) return refuse('ERR syntax error')
-  if (request.argc === 2 && !environment.needsPassword) return refuse(NO_PASSWORD_SET)
+  if (request.argc === 2 && !environment.users.needPassword) return refuse(NO_PASSWORD_SET)
   const user = request.argc === 3 ? request.text(1) : 'default'
   return logIn(user, request.arg(request.argc - 1), session, environment) ?? answerBytes(OK_REPLY)
 }
@@ -99,7 +102,9 @@ const reset: LocalHandler = (_request, session, environment) => {
   session.subscriptions?.leaveAll()
   session.protocol = 2
   session.name = ''
-  session.authenticated = !environment.needsPassword
+  session.authenticated = !environment.users.needPassword
+  session.user = 'default'
+  session.access = null
   return answer(new Simple('RESET'), session)
 }
 

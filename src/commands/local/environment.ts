@@ -5,6 +5,7 @@ import type { Plan } from '../plan.ts'
 import type { SessionState } from '../session-state.ts'
 import type { TqSpec } from '../spec.ts'
 import type { PubSub } from '../subscription-state.ts'
+import type { Users } from '../users.ts'
 
 /** The proxy, as commands see it. */
 export interface Environment {
@@ -22,18 +23,20 @@ export interface Environment {
   readonly masters: number
   /** Commands that are out at some node. */
   readonly inFlight: number
-  readonly totals: { readonly connections: number; readonly commands: number; readonly refused: number }
+  readonly totals: {
+    readonly connections: number
+    readonly commands: number
+    readonly refused: number
+    readonly authFailures: number
+  }
   /** The key of the set of all events' names. */
   readonly registry: Buffer
   readonly specs: ReadonlyMap<string, TqSpec>
   sessions(): Iterable<SessionState>
+  readonly users: Users
+  /** Told of each refused password, and of the name that came with it. */
+  onAuthFailure(session: SessionState, name: string): void
   readonly pubsub: PubSub
-  /** Whether clients have to authenticate. */
-  readonly needsPassword: boolean
-  /** Checks in constant time. */
-  passwordMatches(user: string, password: Buffer): boolean
-  /** Told of each refused password. */
-  onAuthFailure(session: SessionState): void
 }
 
 /** Answers one command. The arity is checked before. */

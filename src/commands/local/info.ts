@@ -99,6 +99,7 @@ function ownSection(environment: Environment): string {
     `tq_total_connections:${totals.connections}`,
     `tq_total_commands:${totals.commands}`,
     `tq_refused_connections:${totals.refused}`,
+    `tq_auth_failures:${totals.authFailures}`,
     `tq_commands_known:${environment.specs.size}`,
   ]
   return `${lines.join('\r\n')}\r\n`
