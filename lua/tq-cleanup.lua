@@ -6,7 +6,7 @@
 local event, line, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, admitted, inside, seen, seats, holds, stock =
   unpack(KEYS)
 local requestId, older, limit = unpack(ARGV)
--- USES: clock, state, users, tickets, entries, typed, dedupe, replay, leaving, taking, passes, seats, quantities, trimming
+-- USES: clock, state, users, tickets, entries, typed, dedupe, replay, leaving, taking, passes, ending, seats, quantities, trimming
 
 local before = replayed()
 if before then
@@ -91,10 +91,7 @@ end
 for i = 1, #passes do
   local token, held = passes[i].token, passes[i].held
   if held then
-    dropPass(token, held)
-    bury(generations, 'expired', token, held, dedupeMs, rememberMs, now)
-    local deadline = now + rememberMs
-    remember(generations, 'p' .. held.pass, string.format('%.0f,EXPIRED', deadline), deadline, now)
+    endPass(generations, token, held, 'expired', 'EXPIRED', dedupeMs, rememberMs, now)
     told[#told + 1] = { token = token, user = held.user }
   else
     redis.call('ZREM', passes[i].key, token)

@@ -5,7 +5,7 @@
 -- COMPLEXITY: O(log n)
 local event, _, tickets, _, journal, dedupe0, dedupe1, replay0, replay1, admitted, inside = unpack(KEYS)
 local requestId, token = unpack(ARGV)
--- USES: clock, state, typed, dedupe, leaving, passes, replay
+-- USES: clock, state, typed, dedupe, leaving, passes, ending, replay
 
 local before = replayed()
 if before then
@@ -28,12 +28,9 @@ redis.call('XLEN', journal)
 redis.call('ZCARD', admitted)
 redis.call('ZCARD', inside)
 
-dropPass(token, held)
 local generations = { state.dedupe, state.dedupe_ends0, state.dedupe_ends1 }
-local rememberMs = tonumber(state.remember_ms or 600000)
-bury(generations, 'left', token, held, tonumber(state.dedupe_ttl_ms or 300000), rememberMs, now)
-local deadline = now + rememberMs
-remember(generations, 'p' .. held.pass, string.format('%.0f,REVOKED', deadline), deadline, now)
+local dedupeMs, rememberMs = tonumber(state.dedupe_ttl_ms or 300000), tonumber(state.remember_ms or 600000)
+endPass(generations, token, held, 'left', 'REVOKED', dedupeMs, rememberMs, now)
 local seq = string.format('%.0f', tonumber(state.seq) + 1)
 local ms = string.format('%.0f', stamp)
 if state.journal ~= 'none' then

@@ -58,7 +58,7 @@ if remembering then
       return { 'QUEUED', id, tonumber(at) }
     end
     if dedupe == '' and tonumber(dedupeUntil) >= now then
-      return duplicate(id, false)
+      return duplicate(expired and expired.id or id, false)
     end
   end
   local used = dedupe ~= '' and recall('d' .. dedupe, now)
@@ -120,10 +120,10 @@ if expired then
   redis.call('XLEN', journal)
   redis.call('HLEN', dedupe0)
   redis.call('HLEN', dedupe1)
-  -- USES: passes, dedupe
-  dropPass(token, expired)
-  local deadline = now + 600000
-  remember(generations, 'p' .. expired.pass, string.format('%.0f,EXPIRED', deadline), deadline, now)
+  -- USES: passes, dedupe, leaving, ending
+  local dedupeMs, rememberMs = tonumber(state[8] or 300000), tonumber(redis.call('HGET', event, 'remember_ms') or 600000)
+  endPass(generations, token, expired, 'expired', 'EXPIRED', dedupeMs, rememberMs, now)
+  redis.call('HINCRBY', event, 'expired_total', 1)
 end
 if state[9] ~= 'none' then
   if state[9] == 'user' then

@@ -3,16 +3,19 @@
 -- ARGV: requestId, layout, legacy, limit, dryrun
 -- RETURNS: array [remaining, moved, skipped]
 -- COMPLEXITY: O(k log n), k entries moved
-local event, line, tickets, users, journal, _, _, replay0, replay1, admitted, inside = unpack(KEYS)
+local event, line, tickets, users, journal, dedupe0, dedupe1, replay0, replay1, admitted, inside = unpack(KEYS)
 local legacy = KEYS[16]
 local requestId, layout, _, limit, dryrun = unpack(ARGV)
--- USES: clock, state, opening, typed, users, tickets, entries, passes, replay
+-- USES: clock, state, opening, typed, users, tickets, entries, dedupe, leaving, passes, ending, replay
 
 local before = replayed()
 if before then
   return before
 end
-local state = readEvent('layout', 'seq', 'clock', 'closed', 'journal', 'migrated_ms', 'migrated_total')
+local state = readEvent(
+  'layout', 'seq', 'clock', 'closed', 'journal', 'migrated_ms', 'migrated_total', 'remember_ms', 'dedupe_ttl_ms',
+  'dedupe', 'dedupe_ends0', 'dedupe_ends1'
+)
 local now, stamp = readClock(state.clock)
 if state.closed then
   return redis.error_reply('ERR event is closed')
@@ -29,7 +32,7 @@ if #tokens == 0 then
 end
 local waiting = redis.call('ZMSCORE', line, unpack(tokens))
 local let = redis.call('HMGET', tickets, unpack(names))
-checkHashes(replay0, replay1)
+checkHashes(dedupe0, dedupe1, replay0, replay1)
 if redis.call('EXISTS', journal) == 1 then
   redis.call('XLEN', journal)
 end
@@ -66,11 +69,14 @@ if state.layout ~= '1' then
   state.journal = redis.call('HGET', event, 'journal')
 end
 
+local generations = { state.dedupe, state.dedupe_ends0, state.dedupe_ends1 }
+local dedupeMs, rememberMs = tonumber(state.dedupe_ttl_ms or 300000), tonumber(state.remember_ms or 600000)
 local fields, lines, places, index = {}, {}, {}, {}
 for i = 1, #moved do
   local entry = moved[i]
   if entry.expired then
-    dropPass(entry.token, entry.expired)
+    endPass(generations, entry.token, entry.expired, 'expired', 'EXPIRED', dedupeMs, rememberMs, now)
+    redis.call('HINCRBY', event, 'expired_total', 1)
   end
   local field, mark = placeOf(entry.seq)
   if not lines[field] then

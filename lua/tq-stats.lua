@@ -16,6 +16,9 @@ for _, name in ipairs(COUNTERS) do
   state[name] = tonumber(state[name] or 0)
 end
 local after = string.format('(%.0f', now)
+local function overIn(key)
+  return redis.call('ZCOUNT', key, '(-inf', string.format('%.0f', now))
+end
 local waiting = math.max(redis.call('ZCARD', line) - 1, 0)
 local oldest = 0
 local front = redis.call('ZRANGE', line, 1, 1, 'WITHSCORES')
@@ -36,7 +39,8 @@ return {
     admitted_total = state.admitted_total,
     left_total = state.left_total,
     dequeued_total = state.dequeued_total,
-    expired_total = state.expired_total + state.dropped_total,
+    -- A pass that ran out counts at once, whether or not anything has cleaned it up yet.
+    expired_total = state.expired_total + state.dropped_total + overIn(admitted) + overIn(inside),
     duplicates_total = state.duplicates_total,
     done_total = state.done_total,
     migrated_total = state.migrated_total,

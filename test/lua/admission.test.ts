@@ -219,6 +219,29 @@ t.test('a token joins again when its pass ran out and its dedupe time is over', 
   t.same(await event.call('VERIFY', { pass }), ['EXPIRED', null, null])
 })
 
+t.test('a pass that ran out counts as expired at once, and once, and is told as such', async (t) => {
+  const event = await lineOf(3, 'admit', 'manual', 'pass_ttl_ms', '5')
+  const admitted = (await event.call('ADMIT', { count: 3, force: '1' })) as Admitted
+  const end = admitted[0][3]
+  await waitFor('the passes to run out', async () => (await redisNow(event.redis)) > end)
+  t.match(await statsOf(event), { expired_total: 3, admitted: 0 })
+  const legacy = event.keys.event.replace(/^tq:(\{.*\}):event$/, 'queue:event:$1')
+  await event.redis.zadd(legacy, 1, 't1')
+  t.same(await event.call('MIGRATE'), [0, 1, 0], 'one joins again from an older queue')
+  await event.call('ENQUEUE', { user: 'u2', token: 't2', dedupe: 'k' })
+  await event.call('CLEANUP')
+  t.match(await statsOf(event), { expired_total: 3, waiting: 2 })
+  for (const [, , pass] of admitted) t.same(await event.call('VERIFY', { pass }), ['EXPIRED', null, null])
+  for (const token of ['t1', 't2']) {
+    await event.call('LEAVE', { token })
+    t.match(
+      await event.call('ENQUEUE', { user: 'u', token }),
+      ['DUPLICATE'],
+      `${token} was its own dedupe key`,
+    )
+  }
+})
+
 t.test('holds may ask for a pass', async (t) => {
   const event = await lineOf(2, 'require_pass', '1', 'admit', 'manual')
   await event.call('STOCK', { count: 5 })

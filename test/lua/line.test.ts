@@ -117,6 +117,25 @@ t.test('a token is its own dedupe key where it has no other, counted from the jo
   t.ok((await redisNow(event.redis)) - started >= 500)
 })
 
+t.test('a token that was its own dedupe key stays one, whatever it comes and goes by later', async (t) => {
+  const event = await luaEvent()
+  await join(event, 'ann', 'a')
+  await event.call('LEAVE', { token: 'a' })
+  // The second key that is remembered goes to the other generation.
+  const [, id] = (await join(event, 'ann', 'a', { dedupe: 'k' })) as string[]
+  await event.call('LEAVE', { token: 'a' })
+  t.same(await join(event, 'ann', 'a'), ['DUPLICATE', id, null])
+  await event.call('CLEANUP')
+  await join(event, 'ann', 'a', { dedupe: 'l' })
+  await event.call('CLEANUP', { older: 0 })
+  t.match(
+    fieldsOf(await event.call('STATUS', { token: 'a' })),
+    { state: 'expired' },
+    'the newest of its ends',
+  )
+  t.match(await join(event, 'ann', 'a'), ['DUPLICATE'])
+})
+
 t.test('dedupe keys and tokens are separate name spaces', async (t) => {
   const event = await luaEvent()
   t.match(await join(event, 'ann', 'a', { dedupe: 'b' }), QUEUED(1))
