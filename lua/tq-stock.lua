@@ -3,7 +3,7 @@
 -- ARGV: requestId, layout, section, count, seat…
 -- RETURNS: array [status, total], status STOCKED or BELOW_SOLD
 -- COMPLEXITY: O(k), k seats named
-local event, _, _, _, journal, _, _, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
+local event, _, _, users, journal, _, _, replay0, replay1, _, _, _, seats, holds, stock = unpack(KEYS)
 local requestId, layout, section, count = unpack(ARGV)
 -- USES: clock, opening, typed, replay, seats
 
@@ -38,6 +38,7 @@ if pool and total == tonumber(count) and state[1] then
 end
 checkHashes(seats, replay0, replay1)
 redis.call('XLEN', journal)
+redis.call('ZCARD', users)
 if state[1] ~= '1' then
   local refusal = openEvent(state[1], layout)
   if refusal then
@@ -69,6 +70,7 @@ else
         redis.call('ZADD', holds, string.format('%.0f', hold.deadline), fields[i])
       elseif hold then
         redis.call('ZREM', holds, fields[i])
+        redis.call('ZREM', users, fields[i])
         hold = false
       end
       if hold then

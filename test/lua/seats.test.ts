@@ -235,6 +235,16 @@ t.test('the seat map has every seat and its state once', async (t) => {
   t.same(await (await luaEvent()).call('SEATMAP'), ['0', []])
 })
 
+t.test('a hold by name that ran out leaves nothing behind when its seat is put on sale', async (t) => {
+  const event = await luaEvent()
+  await event.call('STOCK', { count: 5 })
+  const [, , , end] = (await event.call('HOLD', { user: 'ann', ttl: 5 }, ['A1'])) as number[]
+  await waitFor('the hold to run out', async () => (await redisNow(event.redis)) > end)
+  t.same(await event.call('STOCK', {}, ['A1']), ['STOCKED', 1])
+  t.equal(await event.redis.zcard(event.keys.holds), 1, 'the sentinel')
+  t.equal(await event.redis.zcard(event.keys.users), 1)
+})
+
 t.test('more than 500 seats in a call are refused', async (t) => {
   const event = await luaEvent()
   t.match(await event.call('STOCK', {}, seatsOf('A', 501)), /^ERR too many seats/)
