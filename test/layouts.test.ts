@@ -53,6 +53,50 @@ test('an event that was set to the journal "user" keeps it at proxies that give 
   t.equal(await client.xlen(`stream:event:{${event}}:user:ann`), 3)
 })
 
+test('what a client sends behind the first join of an event with streams sees that join', async (t) => {
+  const client = await connect(t, {})
+  const other = await connect(t, {})
+  for (let round = 0; round < 20; round++) {
+    const event = randomEvent()
+    await client.call('TQ.CONFIG', event, 'journal', 'user')
+    // The other proxy has not heard of it, and learns it from a refusal.
+    const [joined, listed, next] = await Promise.all([
+      other.call('TQ.ENQUEUE', event, 'ann', 't1'),
+      other.call('TQ.MESSAGES', event, 'ann'),
+      other.call('TQ.ENQUEUE', event, 'ann', 't2'),
+    ])
+    t.match(joined, ['QUEUED', /./, 1])
+    t.match(listed, [[/./, 't1', 1]])
+    t.match(next, ['QUEUED', /./, 2])
+  }
+})
+
+test('an event that is purged and comes back gets the journal of new events, at every proxy', async (t) => {
+  const client = await connect(t, {})
+  const other = await connect(t, {})
+  for (const purging of [client, other]) {
+    const event = randomEvent()
+    await client.call('TQ.CONFIG', event, 'journal', 'user')
+    await client.call('TQ.ENQUEUE', event, 'ann', 't1')
+    await purging.call('TQ.PURGE', event)
+    await client.call('TQ.ENQUEUE', event, 'ann', 't2')
+    t.equal(await journalOf(client, event), 'event')
+    t.equal(await client.xlen(`tq:{${event}}:journal`), 1)
+  }
+})
+
+test('a join in the same pipeline as the PURGE before it goes to the event as it is now', async (t) => {
+  const client = await connect(t, {})
+  const event = randomEvent()
+  const replies = await Promise.all([
+    client.call('TQ.PURGE', event),
+    client.call('TQ.CONFIG', event, 'journal', 'user'),
+    client.call('TQ.ENQUEUE', event, 'ann', 't1'),
+    client.call('TQ.POS', event, 't1'),
+  ])
+  t.match(replies, [[0, 0], 'OK', ['QUEUED', /./, 1], 1])
+})
+
 test('the journal can be chosen before the first entry, and not after it', async (t) => {
   const client = await connect(t, {})
   const event = randomEvent()

@@ -237,7 +237,7 @@ export class Session implements SessionState, ReplyTarget {
   replan(slot: ReplySlot): boolean {
     const { request, event } = slot
     if (request === null || event === null) return false
-    ;(event as EventRoute).layout = 'user'
+    ;(event as EventRoute).streams = true
     load(slot, this.planner.plan(request, this))
     return true
   }
@@ -434,7 +434,7 @@ export class Session implements SessionState, ReplyTarget {
       // What the client sends behind its SUBSCRIBE may cause a message that it expects to get.
       if (this.subscriptions?.opening) this.blocked = slot
       plan.later!.then(
-        (ready) => this.sendReserved(slot, ready),
+        (ready) => this.sendReserved(slot, ready, request),
         (error: Error) => this.breakOff(`a plan could not be made: ${error.message}`),
       )
       return
@@ -483,12 +483,13 @@ export class Session implements SessionState, ReplyTarget {
     for (const call of calls) this.router.dispatch(call)
   }
 
-  private sendReserved(slot: ReplySlot, plan: Plan): void {
+  private sendReserved(slot: ReplySlot, plan: Plan, request: Request): void {
     if (plan.kind === PLAN_ANSWER) {
       slot.settle(plan.answer, 0, plan.answer.length)
       return
     }
     load(slot, plan)
+    if (plan.event !== null) slot.request = request
     this.router.release(slot)
   }
 

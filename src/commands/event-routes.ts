@@ -29,7 +29,10 @@ export interface EventRoute {
   /** The event's id, one character a byte. */
   name: string
   event: Buffer
+  /** The journal it gets if it is new. */
   layout: JournalLayout
+  /** Whether it keeps a stream per user; null: not known here yet. */
+  streams: boolean | null
   /** When its name was last written to the registry, as performance.now(); -Infinity: never. */
   announcedAt: number
   /** The keys of each list of key names, as bulk strings. */
@@ -66,11 +69,13 @@ export class EventRoutes {
     if (known !== undefined) return known
     const event = Buffer.from(request.arg(index))
     for (const byte of event) if (byte < 32 || byte === 127 || byte === 123 || byte === 125) return null
+    const layout = layoutOf(event, this.choice)
     const route: EventRoute = {
       slot: keySlot(event),
       name,
       event,
-      layout: layoutOf(event, this.choice),
+      layout,
+      streams: isKnownToKeepStreams(layout),
       announcedAt: Number.NEGATIVE_INFINITY,
       keys: new Map(),
     }
@@ -124,9 +129,16 @@ export class EventRoutes {
 
   /** Notes that nothing of the event is left. */
   forget(route: EventRoute): void {
-    this.routes.delete(route.name)
+    // The route itself stays: commands that are under way have it, and may yet learn something of the new event.
+    route.streams = isKnownToKeepStreams(route.layout)
+    route.announcedAt = Number.NEGATIVE_INFINITY
     this.registry.remove(route.event)
   }
+}
+
+/** Where new events get streams all have them, but for those that were set otherwise, which do not mind. */
+function isKnownToKeepStreams(layout: JournalLayout): true | null {
+  return layout === 'user' ? true : null
 }
 
 /** The same answer on every proxy with the same settings, so that one event never mixes layouts. */

@@ -19,6 +19,8 @@ const FIRST_ATTEMPT = '1'
 /** Tells this proxy's request ids from those of others. */
 const PROXY_ID = randomBytes(6).toString('base64url')
 const NOTHING_LEFT = Buffer.from('*2\r\n:0\r\n')
+/** Replies to a join that only an event gives in which something has happened: its journal stays what it is. */
+const JOINED = /^\*3\r\n\$\d\r\n(QUEUED|DUPLICATE)/
 const EMPTY_BULK = Buffer.from('$0\r\n\r\n')
 /** 16 random bytes: as hard to guess as a key. */
 const SEED_BYTES = 16
@@ -96,7 +98,7 @@ export class TqCommand {
   }
 
   /** Plans a request of this command. */
-  plan(request: Request, session: SessionState): Plan {
+  plan(request: Request, session: SessionState, queued = false): Plan {
     const { spec } = this
     if (spec.arity > 0 ? request.argc !== spec.arity : request.argc < -spec.arity) {
       return refuse(`ERR wrong number of arguments for '${spec.name.toLowerCase()}' command`)
@@ -116,6 +118,16 @@ export class TqCommand {
       }
       return relayed
     }
+    // The first join that this proxy sees of an event may have to be sent again, with one more key. What the client
+    // has sent behind it waits, or it would be served first.
+    if (this.userStream && route.streams === null && !queued) {
+      const first = plan()
+      first.rewrite = (frame) => {
+        if (JOINED.test(frame.toString('latin1', 0, 20))) route.streams ??= false
+        return frame
+      }
+      return planLater(route.slot, this.write, Promise.resolve(first))
+    }
     if (this.signer === null || this.passPlace < 0) return plan()
     const pass = bytesOf(places[this.passPlace], request).toString()
     if (!looksSigned(pass)) return plan()
@@ -133,7 +145,7 @@ export class TqCommand {
    * leave the transaction half done.
    */
   planQueued(request: Request, session: SessionState): Plan {
-    const plan = this.plan(request, session)
+    const plan = this.plan(request, session, true)
     if (plan.kind === PLAN_ANSWER) return plan
     if (plan.kind !== PLAN_RELAY || (plan.rewrite !== null && !this.spec.purges)) {
       return refuse(`ERR '${this.spec.name}' with signed passes cannot be used inside MULTI`)
@@ -152,7 +164,7 @@ export class TqCommand {
       extraKey = this.otherKeyOf(this.otherKey, route, places, request)
       if (keySlot(extraKey) !== route.slot) return refuse(CROSS_SLOT_KEY)
       places = places.with(this.otherKey.place, '')
-    } else if (this.userStream && route.layout === 'user') extraKey = this.streamKey(route, places, request)
+    } else if (this.userStream && route.streams) extraKey = this.streamKey(route, places, request)
     const hasExtraKey = extraKey !== null
     if (extraKey !== null) keys = Buffer.concat([keys, bulk(extraKey)])
     const words =
