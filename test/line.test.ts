@@ -113,7 +113,7 @@ test('with 20 clients, 50 events and 20,000 entries, positions and each user ord
   }
 })
 
-test('1,000,000 joins have unique scores that grow in the order of the line', async (t) => {
+test('1,000,000 joins have unique scores that grow in the order of the line (invariant 3)', async (t) => {
   const { port } = await startTestProxy(t)
   const clients = await connect(t, port, 4)
   const event = randomEvent()
@@ -186,7 +186,7 @@ test('every key a TQ command creates carries the event as its hash tag', async (
   )
 })
 
-test('bad events, arities, numbers and types get an error and write nothing', async (t) => {
+test('bad events, arities, numbers and types get an error and write nothing (invariant 1)', async (t) => {
   const { port } = await startTestProxy(t)
   const [client] = await connect(t, port)
   const event = randomEvent()

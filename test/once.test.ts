@@ -75,7 +75,7 @@ function masked(reply: unknown): unknown {
   )
 }
 
-test('a mutating command whose reply was lost gives its first result and takes effect once', async (t) => {
+test('a mutating command whose reply was lost gives its first result and takes effect once (invariant 8)', async (t) => {
   const relay = await faultSwitch(t, await sharedRedis())
   const proxy = await startTestProxy(t, { upstream: [relay.address] })
   const client = new Redis(proxy.port, '127.0.0.1', { protocol: 2, retryStrategy: () => null })

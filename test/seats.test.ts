@@ -21,7 +21,7 @@ function record(flat: readonly (string | number)[] | Record<string, number>): Re
   return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]))
 }
 
-test('50 clients fight for 500 seats: no seat has two owners, and the stock is whole at every sample', async (t) => {
+test('50 clients fight for 500 seats: no seat has two owners, and the stock is whole at every sample (invariant 5)', async (t) => {
   const { port } = await startTestProxy(t)
   const connect = (): Redis => {
     const client = new Redis(port, '127.0.0.1', { retryStrategy: () => null, protocol: 2 })

@@ -179,22 +179,25 @@ t.test('nobody goes in before the event opens', async (t) => {
   t.ok((await redisNow(event.redis)) >= opens)
 })
 
-t.test('who was not heard of for idle_ms is passed over, and the others keep their order', async (t) => {
-  const event = await lineOf(5, 'idle_ms', '300', 'admit', 'manual')
-  await waitFor('all but two to be absent', async () => {
-    await event.call('TOUCH', {}, ['t2', 'nobody'])
-    const waited = fieldsOf(await event.call('STATUS', { token: 't5' })).waited_ms as number
-    return waited > 400
-  })
-  const admitted = (await event.call('ADMIT', { count: 9 })) as Admitted
-  t.same(
-    admitted.map(([token]) => token),
-    ['t2', 't5'],
-  )
-  t.equal(await stateOf(event, 't1'), 'expired')
-  t.same(await enter(event, 't1'), ['EXPIRED', null, null])
-  t.match(await statsOf(event), { waiting: 0, admitted: 2, expired_total: 3, joined_total: 5 })
-})
+t.test(
+  'who was not heard of for idle_ms is passed over, and the others keep their order (invariant 7)',
+  async (t) => {
+    const event = await lineOf(5, 'idle_ms', '300', 'admit', 'manual')
+    await waitFor('all but two to be absent', async () => {
+      await event.call('TOUCH', {}, ['t2', 'nobody'])
+      const waited = fieldsOf(await event.call('STATUS', { token: 't5' })).waited_ms as number
+      return waited > 400
+    })
+    const admitted = (await event.call('ADMIT', { count: 9 })) as Admitted
+    t.same(
+      admitted.map(([token]) => token),
+      ['t2', 't5'],
+    )
+    t.equal(await stateOf(event, 't1'), 'expired')
+    t.same(await enter(event, 't1'), ['EXPIRED', null, null])
+    t.match(await statsOf(event), { waiting: 0, admitted: 2, expired_total: 3, joined_total: 5 })
+  },
+)
 
 t.test('TOUCH counts who waits, and writes only where somebody looks at it', async (t) => {
   const event = await lineOf(3)
@@ -273,97 +276,100 @@ t.test('the journal tells what happened, in order', async (t) => {
   )
 })
 
-t.test('whatever is done, a token is in one place and people go in in line order', async (t) => {
-  const tokens = ['a', 'b', 'c', 'd', 'e', 'f']
-  const step = fc.record({
-    kind: fc.constantFrom('join', 'leave', 'enter', 'admit', 'done', 'dequeue'),
-    token: fc.constantFrom(...tokens),
-  })
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(step, { maxLength: 40 }),
-      fc.integer({ min: 0, max: 3 }),
-      fc.boolean(),
-      async (steps, capacity, auto) => {
-        const event = await luaEvent()
-        await event.call('CONFIG', {}, [
-          'capacity',
-          String(capacity),
-          'admit',
-          auto ? 'auto' : 'manual',
-          'dedupe_ttl_ms',
-          '600000',
-        ])
-        let line: string[] = []
-        const inside = new Set<string>()
-        const gone = new Set<string>()
-        let key = 0
-        const letIn = (most: number) => {
-          const room = capacity === 0 ? most : Math.min(most, capacity - inside.size)
-          for (const token of line.splice(0, Math.max(room, 0))) inside.add(token)
-        }
-        for (const { kind, token } of steps) {
-          if (kind === 'join') {
-            const [status] = (await event.call('ENQUEUE', {
-              user: token,
-              token,
-              dedupe: `k${key++}`,
-            })) as string[]
-            const there = line.includes(token) || inside.has(token)
-            if (status !== (there ? 'DUPLICATE' : 'QUEUED')) throw new Error(`join ${token}: ${status}`)
-            if (!there) line.push(token)
-            gone.delete(token)
-          } else if (kind === 'leave' || kind === 'dequeue') {
-            const waits = line.includes(token)
-            if (kind === 'leave') {
-              if ((await event.call('LEAVE', { token })) !== (waits ? 1 : 0))
-                throw new Error(`leave ${token}`)
+t.test(
+  'whatever is done, a token is in one place and people go in in line order (invariants 6 and 7)',
+  async (t) => {
+    const tokens = ['a', 'b', 'c', 'd', 'e', 'f']
+    const step = fc.record({
+      kind: fc.constantFrom('join', 'leave', 'enter', 'admit', 'done', 'dequeue'),
+      token: fc.constantFrom(...tokens),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.integer({ min: 0, max: 3 }),
+        fc.boolean(),
+        async (steps, capacity, auto) => {
+          const event = await luaEvent()
+          await event.call('CONFIG', {}, [
+            'capacity',
+            String(capacity),
+            'admit',
+            auto ? 'auto' : 'manual',
+            'dedupe_ttl_ms',
+            '600000',
+          ])
+          let line: string[] = []
+          const inside = new Set<string>()
+          const gone = new Set<string>()
+          let key = 0
+          const letIn = (most: number) => {
+            const room = capacity === 0 ? most : Math.min(most, capacity - inside.size)
+            for (const token of line.splice(0, Math.max(room, 0))) inside.add(token)
+          }
+          for (const { kind, token } of steps) {
+            if (kind === 'join') {
+              const [status] = (await event.call('ENQUEUE', {
+                user: token,
+                token,
+                dedupe: `k${key++}`,
+              })) as string[]
+              const there = line.includes(token) || inside.has(token)
+              if (status !== (there ? 'DUPLICATE' : 'QUEUED')) throw new Error(`join ${token}: ${status}`)
+              if (!there) line.push(token)
+              gone.delete(token)
+            } else if (kind === 'leave' || kind === 'dequeue') {
+              const waits = line.includes(token)
+              if (kind === 'leave') {
+                if ((await event.call('LEAVE', { token })) !== (waits ? 1 : 0))
+                  throw new Error(`leave ${token}`)
+              } else {
+                const taken = (await event.call('DEQUEUE', { user: token })) as unknown[]
+                if (taken.length !== (waits ? 1 : 0)) throw new Error(`dequeue ${token}`)
+              }
+              line = line.filter((other) => other !== token)
+              if (waits) gone.add(token)
+            } else if (kind === 'done') {
+              const was = inside.delete(token)
+              if ((await event.call('DONE', { token })) !== (was ? 1 : 0)) throw new Error(`done ${token}`)
+              if (was) gone.add(token)
+            } else if (kind === 'admit') {
+              const before = [...line]
+              const admitted = (await event.call('ADMIT', { count: 2 })) as Admitted
+              letIn(2)
+              const expected = before.slice(0, before.length - line.length)
+              if (admitted.map(([of]) => of).join() !== expected.join()) throw new Error(`admit ${admitted}`)
             } else {
-              const taken = (await event.call('DEQUEUE', { user: token })) as unknown[]
-              if (taken.length !== (waits ? 1 : 0)) throw new Error(`dequeue ${token}`)
+              const [status] = await enter(event, token)
+              if (auto && line.includes(token)) letIn(500)
+              const expected = inside.has(token) ? 'ADMITTED' : line.includes(token) ? 'WAITING' : 'UNKNOWN'
+              if (status !== expected) throw new Error(`enter ${token}: ${status}, not ${expected}`)
             }
-            line = line.filter((other) => other !== token)
-            if (waits) gone.add(token)
-          } else if (kind === 'done') {
-            const was = inside.delete(token)
-            if ((await event.call('DONE', { token })) !== (was ? 1 : 0)) throw new Error(`done ${token}`)
-            if (was) gone.add(token)
-          } else if (kind === 'admit') {
-            const before = [...line]
-            const admitted = (await event.call('ADMIT', { count: 2 })) as Admitted
-            letIn(2)
-            const expected = before.slice(0, before.length - line.length)
-            if (admitted.map(([of]) => of).join() !== expected.join()) throw new Error(`admit ${admitted}`)
-          } else {
-            const [status] = await enter(event, token)
-            if (auto && line.includes(token)) letIn(500)
-            const expected = inside.has(token) ? 'ADMITTED' : line.includes(token) ? 'WAITING' : 'UNKNOWN'
-            if (status !== expected) throw new Error(`enter ${token}: ${status}, not ${expected}`)
+            for (const [position, of] of line.entries()) {
+              if ((await event.call('POS', { token: of })) !== position + 1)
+                throw new Error(`position of ${of}`)
+            }
+            if (!(await isJournalWhole(event))) throw new Error(`${kind} took no number`)
+            const stats = await statsOf(event)
+            if (stats.waiting !== line.length || stats.admitted + stats.inside !== inside.size) {
+              throw new Error(JSON.stringify(stats))
+            }
+            for (const of of tokens) {
+              const state = await stateOf(event, of)
+              const expected = line.includes(of)
+                ? /^waiting$/
+                : inside.has(of)
+                  ? /^(admitted|inside)$/
+                  : gone.has(of)
+                    ? /^left$/
+                    : /^null$/
+              if (!expected.test(String(state))) throw new Error(`${of} is ${state}, not ${expected}`)
+            }
           }
-          for (const [position, of] of line.entries()) {
-            if ((await event.call('POS', { token: of })) !== position + 1)
-              throw new Error(`position of ${of}`)
-          }
-          if (!(await isJournalWhole(event))) throw new Error(`${kind} took no number`)
-          const stats = await statsOf(event)
-          if (stats.waiting !== line.length || stats.admitted + stats.inside !== inside.size) {
-            throw new Error(JSON.stringify(stats))
-          }
-          for (const of of tokens) {
-            const state = await stateOf(event, of)
-            const expected = line.includes(of)
-              ? /^waiting$/
-              : inside.has(of)
-                ? /^(admitted|inside)$/
-                : gone.has(of)
-                  ? /^left$/
-                  : /^null$/
-            if (!expected.test(String(state))) throw new Error(`${of} is ${state}, not ${expected}`)
-          }
-        }
-      },
-    ),
-    { numRuns: 40 },
-  )
-  t.pass()
-})
+        },
+      ),
+      { numRuns: 40 },
+    )
+    t.pass()
+  },
+)

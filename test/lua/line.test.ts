@@ -180,7 +180,7 @@ t.test('STATUS says where a token is, and that it left', async (t) => {
   t.match(fieldsOf(await event.call('STATUS', { token: 'a' })), { state: 'left', position: null, total: 1 })
 })
 
-t.test('a poll of a waiting token writes nothing', async (t) => {
+t.test('a poll of a waiting token writes nothing (invariant 12)', async (t) => {
   const event = await luaEvent()
   await join(event, 'ann', 'a')
   const before = await contentOf(event)
@@ -190,7 +190,7 @@ t.test('a poll of a waiting token writes nothing', async (t) => {
   t.same(after, before)
 })
 
-t.test("a user's entries are listed and taken in the order they were enqueued", async (t) => {
+t.test("a user's entries are listed and taken in the order they were enqueued (invariant 7)", async (t) => {
   const event = await luaEvent()
   for (let i = 1; i <= 30; i++) await join(event, i % 3 === 0 ? 'ann' : `other${i}`, `t${i}`)
   const entries = (await event.call('MESSAGES', { user: 'ann' })) as [string, string, number][]
@@ -387,29 +387,36 @@ t.test('a waiting user takes less than 400 bytes, all keys counted', async (t) =
   await redis.unlink(...EVENT_KEYS.map((key) => event.keys[key]))
 })
 
-t.test('a clock that a failover leaves ahead is waited out for five seconds and no longer', async (t) => {
-  const event = await luaEvent()
-  await event.call('STOCK', { count: 9 })
-  const expiresIn = async () => {
-    const [, , , expires] = (await event.call('HOLD', { user: 'ann', quantity: 1, ttl: 10_000 })) as number[]
-    return expires - (await redisNow(event.redis))
-  }
-  await event.redis.hset(event.keys.event, 'clock', (await redisNow(event.redis)) + 3000)
-  const [, first] = (await join(event, 'ann', 'a')) as string[]
-  t.ok((await expiresIn()) > 12_000, 'a deadline never moves back a little')
-  const ahead = (await redisNow(event.redis)) + 3_600_000
-  await event.redis.hset(event.keys.event, 'clock', ahead)
-  t.ok((await expiresIn()) <= 10_000, 'nothing stands still for an hour')
-  const [, second] = (await join(event, 'ann', 'b')) as string[]
-  const [, third] = (await join(event, 'ann', 'c')) as string[]
-  const numbers = [first, second, third].map((id) => id.split('-').map(Number))
-  t.equal(numbers[1][0], ahead, 'ids never go back')
-  t.ok(numbers[1][1] > numbers[0][1] && numbers[2][1] > numbers[1][1])
-  const status = fieldsOf(await event.call('STATUS', { token: 'b' }))
-  t.ok((status.waited_ms as number) >= 0)
-})
+t.test(
+  'a clock that a failover leaves ahead is waited out for five seconds and no longer (invariant 4)',
+  async (t) => {
+    const event = await luaEvent()
+    await event.call('STOCK', { count: 9 })
+    const expiresIn = async () => {
+      const [, , , expires] = (await event.call('HOLD', {
+        user: 'ann',
+        quantity: 1,
+        ttl: 10_000,
+      })) as number[]
+      return expires - (await redisNow(event.redis))
+    }
+    await event.redis.hset(event.keys.event, 'clock', (await redisNow(event.redis)) + 3000)
+    const [, first] = (await join(event, 'ann', 'a')) as string[]
+    t.ok((await expiresIn()) > 12_000, 'a deadline never moves back a little')
+    const ahead = (await redisNow(event.redis)) + 3_600_000
+    await event.redis.hset(event.keys.event, 'clock', ahead)
+    t.ok((await expiresIn()) <= 10_000, 'nothing stands still for an hour')
+    const [, second] = (await join(event, 'ann', 'b')) as string[]
+    const [, third] = (await join(event, 'ann', 'c')) as string[]
+    const numbers = [first, second, third].map((id) => id.split('-').map(Number))
+    t.equal(numbers[1][0], ahead, 'ids never go back')
+    t.ok(numbers[1][1] > numbers[0][1] && numbers[2][1] > numbers[1][1])
+    const status = fieldsOf(await event.call('STATUS', { token: 'b' }))
+    t.ok((status.waited_ms as number) >= 0)
+  },
+)
 
-t.test('ids stay exact past the numbers that Lua prints with an exponent', async (t) => {
+t.test('ids stay exact past the numbers that Lua prints with an exponent (invariant 3)', async (t) => {
   const event = await luaEvent()
   await join(event, 'ann', 'a')
   await event.redis.hset(event.keys.event, 'seq', '123456789012344')

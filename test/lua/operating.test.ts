@@ -22,7 +22,7 @@ async function there(event: LuaEvent): Promise<string[]> {
   return EVENT_KEYS.filter((_, i) => found[i] === 1)
 }
 
-t.test('a closed event takes no joins, entries or holds, and its data runs out', async (t) => {
+t.test('a closed event takes no joins, entries or holds, and its data runs out (invariant 9)', async (t) => {
   const event = await luaEvent()
   await event.call('CONFIG', {}, ['retain_ms', '60000', 'admit', 'manual'])
   await event.call('STOCK', { count: 5 })
@@ -110,7 +110,7 @@ t.test('PURGE deletes an event at once or key by key, and a mark of CLOSE stays'
   t.same(await join(event, 'a', 'a'), ['CLOSED', null, null])
 })
 
-t.test('CLEANUP drops what ran out and changes no answer', async (t) => {
+t.test('CLEANUP drops what ran out and changes no answer (invariant 10)', async (t) => {
   const event = await luaEvent()
   await event.call('CONFIG', {}, ['pass_ttl_ms', '50', 'admit', 'manual'])
   await event.call('STOCK', {}, ['A1', 'A2'])
@@ -273,7 +273,7 @@ t.test('a new event gets the journal that its proxy gives', async (t) => {
   t.equal(await other.redis.xlen(other.keys.journal), 0)
 })
 
-t.test('with the memory full, what frees works and what takes is refused', async (t) => {
+t.test('with the memory full, what frees works and what takes is refused (invariant 11)', async (t) => {
   const own = await ownRedis(t, { config: ['maxmemory-policy noeviction'] })
   const [host, port] = own.address.split(':')
   const redis = new Redis({ host, port: Number(port) })
@@ -316,7 +316,7 @@ t.test('with the memory full, what frees works and what takes is refused', async
 })
 
 t.test(
-  'a key of the wrong type is told in the words of Redis by every script, and nothing is written',
+  'a key of the wrong type is told in the words of Redis by every script, and nothing is written (invariant 1)',
   async (t) => {
     const calls: [string, Record<string, string | number>, string[]?][] = [
       ['ENQUEUE', { user: 'x', token: 'x', dedupe: 'y' }],

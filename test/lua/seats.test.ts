@@ -77,7 +77,7 @@ t.test('only the owner releases, all or none, and what is free counts nothing', 
   t.same(await event.call('RELEASE', { user: 'ann' }, ['A1']), ['RELEASED', 2, 0])
 })
 
-t.test('a hold past its deadline is free at once, and the stock is whole', async (t) => {
+t.test('a hold past its deadline is free at once, and the stock is whole (invariant 5)', async (t) => {
   const event = await luaEvent()
   await event.call('STOCK', {}, ['A1', 'A2'])
   await event.call('STOCK', { count: 10 })
@@ -245,7 +245,7 @@ t.test('a hold by name that ran out leaves nothing behind when its seat is put o
   t.equal(await event.redis.zcard(event.keys.users), 1)
 })
 
-t.test('more than 500 seats in a call are refused', async (t) => {
+t.test('more than 500 seats in a call are refused (invariant 2)', async (t) => {
   const event = await luaEvent()
   t.match(await event.call('STOCK', {}, seatsOf('A', 501)), /^ERR too many seats/)
   t.same(await event.call('STOCK', {}, seatsOf('A', 500)), ['STOCKED', 500])

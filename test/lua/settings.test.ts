@@ -24,7 +24,7 @@ t.test('settings are set together, in any case', async (t) => {
   t.match(fieldsOf(await event.call('CONFIG')), { maxlen: '7', journal: 'none', max_seats: '0' })
 })
 
-t.test('one bad setting keeps all of them from being set', async (t) => {
+t.test('one bad setting keeps all of them from being set (invariant 1)', async (t) => {
   const event = await luaEvent()
   for (const bad of [
     ['maxlen', '-1'],
