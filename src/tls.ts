@@ -22,6 +22,8 @@ export class TlsFileError extends Error {}
 const POLL_MS = 2000
 /** How long a client may take for its handshake; without an end, it would hold a connection for nothing. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** Connections beyond maxClients that may be in the middle of theirs. */
+const MAX_HANDSHAKES = 256
 
 /** Where the certificate, its key and the authorities of the other side lie. */
 interface Files {
@@ -182,7 +184,7 @@ export function createTlsServer(
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   })
-  // Connections in the middle of a handshake are no clients yet, and without a bound there could be any number.
+  // They are no clients yet, and without a bound there could be any number.
   server.maxConnections = config.maxClients + MAX_HANDSHAKES
   const watched = watch(files, 'TLS for clients', log, (material) => server.setSecureContext(material))
   return {
@@ -194,8 +196,6 @@ export function createTlsServer(
     },
   }
 }
-
-const MAX_HANDSHAKES = 256
 
 function showsCertificate(socket: TLSSocket): boolean {
   return Object.keys(socket.getPeerCertificate()).length > 0

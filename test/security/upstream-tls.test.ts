@@ -101,6 +101,14 @@ t.test('a cluster is served over TLS alone: links, topology and check', async (t
     t.ok(seen.some((line) => / name=tq-proxy /.test(line)))
   })
 
+  t.test('messages come over TLS too', async (t) => {
+    const channel = randomName('channel')
+    const listener = await connect(t, proxy.port)
+    t.same(await listener.call('SUBSCRIBE', channel), ['subscribe', channel, 1])
+    await client.call('PUBLISH', channel, 'hello')
+    t.match(String((await listener.replies(1))[0]), /message\r\n.*hello/s)
+  })
+
   t.test('check looks at every master', async (t) => {
     const findings = await checkUpstream({ ...defaultConfig(), ...settings })
     t.ok(
