@@ -21,7 +21,7 @@ if state.closed then
   return redis.error_reply('ERR event is closed')
 end
 local size = redis.call('ZCARD', legacy)
-local front = redis.call('ZRANGE', legacy, 0, tonumber(limit ~= '' and limit or 100) - 1, 'WITHSCORES')
+local front = redis.call('ZRANGE', legacy, 0, tonumber(limit ~= '' and limit or 50) - 1, 'WITHSCORES')
 local tokens, names = {}, {}
 for i = 1, #front, 2 do
   tokens[#tokens + 1] = front[i]

@@ -57,7 +57,7 @@ test(`${OLD} old entries move in front of the line while 4 clients join: none lo
   let remaining = 1
   for (let call = 0; remaining > 0; call++) {
     // In the middle the worker dies and another one goes on, through the other proxy.
-    const by = call === 1000 ? clients[1] : worker
+    const by = call === 2000 ? clients[1] : worker
     const reply = (await by.call('TQ.MIGRATE', event)) as [number, number, number]
     remaining = reply[0]
     moved += reply[1]

@@ -21,7 +21,7 @@ export const command = {
   errors: [{ error: 'CROSSSLOT', when: 'The key is in another slot than the event' }],
   notes: [
     'Entries keep their order and stand before all who joined here; the token stands for the user. Tokens that are known here already are skipped, and dropped from the old queue.',
-    'LIMIT, 100 unless told otherwise, is how many are looked at: some milliseconds a call. DRYRUN changes nothing and says what would be done.',
+    'LIMIT, 50 unless told otherwise, is how many are looked at: a millisecond or two a call. DRYRUN changes nothing and says what would be done.',
   ],
   example: [
     'ZADD queue:event:{concert-1} 1700000000000 old-1 1700000000000 old-2 1700000000001 old-3',
