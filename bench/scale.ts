@@ -30,17 +30,18 @@ async function run(commands: readonly (readonly string[])[]): Promise<void> {
   }
 }
 
-/** Microseconds of Redis's CPU time in commands of one kind, as Redis itself counts them. */
-async function spent(kind: string): Promise<number> {
-  return Number(
-    new RegExp(`^cmdstat_${kind}:.*?usec=(\\d+)`, 'm').exec(await direct.info('commandstats'))?.[1] ?? 0,
-  )
+/** Microseconds of CPU time that Redis's main thread has used: reading, executing and answering. */
+async function spent(): Promise<number> {
+  const info = await direct.info('cpu')
+  const seconds = (kind: string): number =>
+    Number(new RegExp(`^used_cpu_${kind}_main_thread:([\\d.]+)`, 'm').exec(info)![1])
+  return (seconds('user') + seconds('sys')) * 1e6
 }
 
-async function cost(kind: string, commands: readonly (readonly string[])[]): Promise<number> {
-  const before = await spent(kind)
+async function cost(commands: readonly (readonly string[])[]): Promise<number> {
+  const before = await spent()
   await run(commands)
-  return ((await spent(kind)) - before) / commands.length
+  return ((await spent()) - before) / commands.length
 }
 
 const join = (event: string, count: number): string[][] =>
@@ -70,28 +71,10 @@ for (let round = 0; round < ROUNDS; round++) {
       const key = `${name} ${count}`
       samples.set(key, [...(samples.get(key) ?? []), value])
     }
-    note('ENQUEUE', await cost('evalsha', joins))
-    note(
-      'POS',
-      await cost(
-        'zrank',
-        tokens.map((token) => ['TQ.POS', event, token]),
-      ),
-    )
-    note(
-      'ENTER',
-      await cost(
-        'evalsha',
-        tokens.map((token) => ['TQ.ENTER', event, token]),
-      ),
-    )
-    note(
-      'LEAVE',
-      await cost(
-        'evalsha',
-        tokens.map((token) => ['TQ.LEAVE', event, token]),
-      ),
-    )
+    note('ENQUEUE', await cost(joins))
+    note('POS', await cost(tokens.map((token) => ['TQ.POS', event, token])))
+    note('ENTER', await cost(tokens.map((token) => ['TQ.ENTER', event, token])))
+    note('LEAVE', await cost(tokens.map((token) => ['TQ.LEAVE', event, token])))
   }
 }
 
